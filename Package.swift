@@ -1,0 +1,98 @@
+// swift-tools-version: 6.1
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "vireo",
+    products: [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    ],
+    targets: [
+        // What Swift cannot say: spawning with descriptors, pidfds, passing descriptors, KVM and terminal ioctls.
+        .target(name: "CVireo"),
+        .target(name: "VireoCore", dependencies: [log, system]),
+        .target(name: "VireoModel", dependencies: ["VireoCore"]),
+        .target(name: "VireoXML", dependencies: ["VireoCore", "VireoModel"]),
+        .target(name: "VireoRPC", dependencies: ["VireoCore", nioCore]),
+        .target(name: "VireoQMP", dependencies: ["VireoCore", nioCore, nioPosix, log]),
+        .target(name: "VireoStore", dependencies: ["VireoCore", .product(name: "GRDB", package: "GRDB.swift"), log, system]),
+        .target(name: "VireoHost", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoXML", log, system]),
+        .target(
+            name: "VireoQEMU", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoQMP", nioCore, nioPosix, log, system]),
+        .target(
+            name: "VireoService",
+            dependencies: [
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoStore", "VireoHost", "VireoQMP", "VireoQEMU", nioCore,
+                nioPosix, log, system,
+            ]),
+        .target(
+            name: "VireoLibvirt",
+            dependencies: [
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoService", nioCore, nioPosix,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), log, system,
+            ]),
+        .target(
+            name: "VireoHTTP",
+            dependencies: [
+                "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoService", hummingbird, nioCore, nioPosix,
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOWebSocket", package: "swift-nio"), log,
+                system,
+            ]),
+        .executableTarget(
+            name: "vireod",
+            dependencies: [
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoQEMU", "VireoStore", "VireoService",
+                "VireoLibvirt", "VireoHTTP", argumentParser, nioCore, nioPosix, log, system,
+            ]),
+        .executableTarget(
+            name: "vireo",
+            dependencies: [
+                "CVireo", "VireoCore", argumentParser, nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"), system,
+            ]),
+        .testTarget(name: "VireoCoreTests", dependencies: ["VireoCore"]),
+        .testTarget(name: "VireoXMLTests", dependencies: ["VireoXML", "VireoModel", "VireoCore"], resources: [.copy("Golden")]),
+        .testTarget(name: "VireoRPCTests", dependencies: ["VireoRPC", "VireoCore", nioCore], resources: [.copy("Vectors")]),
+        .testTarget(name: "VireoQMPTests", dependencies: ["VireoQMP", "VireoCore", nioCore, nioPosix]),
+        .testTarget(
+            name: "VireoQEMUTests",
+            dependencies: ["VireoQEMU", "VireoQMP", "VireoXML", "VireoModel", "VireoCore", "CVireo", nioCore, nioPosix, system],
+            resources: [.copy("Golden")]),
+        .testTarget(name: "VireoStoreTests", dependencies: ["VireoStore", "VireoCore", system]),
+        .testTarget(name: "VireoHostTests", dependencies: ["VireoHost", "VireoModel", "VireoXML", "VireoCore", system]),
+        .testTarget(
+            name: "VireoServiceTests",
+            dependencies: ["VireoService", "VireoStore", "VireoQEMU", "VireoXML", "VireoModel", "VireoCore", system]),
+        .testTarget(
+            name: "VireoLibvirtTests",
+            dependencies: ["VireoLibvirt", "VireoRPC", "VireoService", "VireoCore", nioCore, nioPosix, system]),
+        .testTarget(name: "VireoHTTPTests", dependencies: ["VireoHTTP", "VireoService", "VireoCore", hummingbird]),
+        .testTarget(name: "vireoTests", dependencies: ["vireo", "VireoCore"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+for target in package.targets where target.type != .plugin && target.type != .system {
+    target.swiftSettings = (target.swiftSettings ?? []) + strict
+}

@@ -1,0 +1,6 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#ifndef CVIREO_H
+#define CVIREO_H
+#endif
