@@ -30,11 +30,11 @@ let package = Package(
         .target(name: "VireoModel", dependencies: ["VireoCore"]),
         .target(name: "VireoXML", dependencies: ["VireoCore", "VireoModel"]),
         .target(name: "VireoRPC", dependencies: ["VireoCore", nioCore]),
-        .target(name: "VireoQMP", dependencies: ["VireoCore", nioCore, nioPosix, log]),
+        .target(name: "VireoQMP", dependencies: ["CVireo", "VireoCore", log, system]),
         .target(name: "VireoStore", dependencies: ["VireoCore", .product(name: "GRDB", package: "GRDB.swift"), log, system]),
         .target(name: "VireoHost", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoXML", log, system]),
         .target(
-            name: "VireoQEMU", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoQMP", nioCore, nioPosix, log, system]),
+            name: "VireoQEMU", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoQMP", log, system]),
         .target(
             name: "VireoService",
             dependencies: [
@@ -69,10 +69,10 @@ let package = Package(
         .testTarget(name: "VireoCoreTests", dependencies: ["VireoCore"]),
         .testTarget(name: "VireoXMLTests", dependencies: ["VireoXML", "VireoModel", "VireoCore"], resources: [.copy("Golden")]),
         .testTarget(name: "VireoRPCTests", dependencies: ["VireoRPC", "VireoCore", nioCore], resources: [.copy("Vectors")]),
-        .testTarget(name: "VireoQMPTests", dependencies: ["VireoQMP", "VireoCore", nioCore, nioPosix]),
+        .testTarget(name: "VireoQMPTests", dependencies: ["VireoQMP", "VireoCore", "CVireo", system]),
         .testTarget(
             name: "VireoQEMUTests",
-            dependencies: ["VireoQEMU", "VireoQMP", "VireoXML", "VireoModel", "VireoCore", "CVireo", nioCore, nioPosix, system],
+            dependencies: ["VireoQEMU", "VireoQMP", "VireoXML", "VireoModel", "VireoCore", "CVireo", system],
             resources: [.copy("Golden")]),
         .testTarget(name: "VireoStoreTests", dependencies: ["VireoStore", "VireoCore", system]),
         .testTarget(name: "VireoHostTests", dependencies: ["VireoHost", "VireoModel", "VireoXML", "VireoCore", system]),

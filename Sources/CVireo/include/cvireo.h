@@ -1,6 +1,135 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// The few system calls that Swift cannot make: spawning with passed descriptors, pidfds, SCM_RIGHTS, taps, and the
+// ioctls of KVM. Functions that return int give -1 and errno on failure unless said otherwise. Every descriptor made
+// here is close-on-exec and belongs to the caller.
+
 #ifndef CVIREO_H
 #define CVIREO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// MARK: spawn.c
+
+// Descriptors in one spawn, or in one message: SCM_MAX_FD of Linux.
+#define VIREO_MAX_FDS 253
+
+struct vireo_fd_pair {
+    int source; // in the caller
+    int target; // in the child
+};
+
+struct vireo_rlimit {
+    int resource; // RLIMIT_*
+    uint64_t value; // soft and hard
+};
+
+struct vireo_spawn_request {
+    const char *path; // absolute; no search in PATH
+    char *const *argv;
+    char *const *envp;
+    const char *cwd; // NULL: the caller's
+    const struct vireo_fd_pair *fds; // all that the child has open; everything else is closed
+    size_t fd_count;
+    const int *cgroup_fds; // open for writing: cgroup.procs files (v2), or tasks or cgroup.procs (v1)
+    size_t cgroup_count;
+    const struct vireo_rlimit *rlimits;
+    size_t rlimit_count;
+    int umask; // -1: the caller's
+    int set_ids; // drop to uid, gid and exactly these groups
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t group_count;
+};
+
+// What the child was doing when it failed.
+enum vireo_spawn_stage {
+    VIREO_SPAWN_DONE = 0,
+    VIREO_SPAWN_CLONE,
+    VIREO_SPAWN_SESSION,
+    VIREO_SPAWN_CGROUP,
+    VIREO_SPAWN_RLIMIT,
+    VIREO_SPAWN_DESCRIPTORS,
+    VIREO_SPAWN_IDS,
+    VIREO_SPAWN_DIRECTORY,
+    VIREO_SPAWN_EXEC,
+};
+
+struct vireo_spawn_result {
+    pid_t pid;
+    int pidfd;
+    enum vireo_spawn_stage stage; // where it failed
+    int error; // errno of that stage
+};
+
+// Starts a program in a session of its own, with default signal handling and nothing inherited but what the request
+// names. Returns when the program was executed (0), or -1 with stage and error; then no child is left.
+int vireo_spawn(const struct vireo_spawn_request *request, struct vireo_spawn_result *result);
+
+// MARK: process.c
+
+int vireo_pidfd_open(pid_t pid);
+int vireo_pidfd_signal(int pidfd, int signal);
+// Reaps a child that ended; never blocks. code is CLD_EXITED, CLD_KILLED or CLD_DUMPED, status the exit code or signal.
+// errno: EAGAIN while it runs, ECHILD if it is not our child (any more).
+int vireo_pidfd_reap(int pidfd, int *code, int *status);
+// The clock ticks per second of /proc/PID/stat.
+long vireo_clock_ticks(void);
+
+// MARK: socket.c
+
+// A listening stream socket at path, which must not exist; mode is set before anybody can connect.
+int vireo_unix_listen(const char *path, mode_t mode, int backlog);
+// A non-blocking connected stream socket. errno: EAGAIN when the listener's backlog is full.
+int vireo_unix_connect(const char *path);
+int vireo_socket_pair(int fds[2]);
+// SO_PEERCRED of a connected unix socket.
+int vireo_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid);
+// Sends bytes, the descriptors with the first of them; as send(2) with MSG_NOSIGNAL.
+ssize_t vireo_send_fds(int socket, const void *bytes, size_t length, const int *fds, size_t fd_count);
+// Receives bytes and descriptors; *fd_count is room on entry, received on return. What has no room is closed.
+ssize_t vireo_recv_fds(int socket, void *bytes, size_t length, int *fds, size_t *fd_count);
+int vireo_set_nonblocking(int fd);
+
+// MARK: device.c
+
+// Opens a terminal without making it ours, non-blocking, in raw mode.
+int vireo_tty_open_raw(const char *path);
+// A new tap; name is a template as "vnet%d" or a full name on entry, the real name on return.
+int vireo_tap_open(char name[16], int vnet_header, int multi_queue);
+int vireo_link_set_up(const char *name, int up);
+int vireo_link_set_mac(const char *name, const uint8_t mac[6]);
+int vireo_link_set_mtu(const char *name, int mtu);
+int vireo_link_mtu(const char *name);
+int vireo_bridge_attach(const char *bridge, const char *name);
+
+// MARK: kvm.c
+
+// What the KVM probe was doing.
+enum vireo_kvm_stage {
+    VIREO_KVM_WORKS = 0,
+    VIREO_KVM_OPEN,
+    VIREO_KVM_API_VERSION,
+    VIREO_KVM_CREATE_VM,
+    VIREO_KVM_MEMORY,
+    VIREO_KVM_CREATE_VCPU,
+    VIREO_KVM_REGISTERS,
+    VIREO_KVM_RUN,
+};
+
+struct vireo_kvm_report {
+    int32_t stage; // where it failed, or VIREO_KVM_WORKS
+    int32_t error; // errno, 0 if the answer was wrong rather than an error
+    int32_t detail; // the API version, or the exit reason of KVM_RUN
+};
+
+// Starts a child that makes a virtual machine with one CPU and lets it execute hlt. The child writes one
+// struct vireo_kvm_report into a pipe, whose reading end is *report_fd, and ends. It may hang in the kernel: the caller
+// waits with a deadline.
+int vireo_kvm_probe(pid_t *pid, int *pidfd, int *report_fd);
+
 #endif

@@ -1,0 +1,38 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#define _GNU_SOURCE
+#include "cvireo.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int vireo_pidfd_open(pid_t pid) {
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+int vireo_pidfd_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int vireo_pidfd_reap(int pidfd, int *code, int *status) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) != 0) {
+        return -1;
+    }
+    if (info.si_pid == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    *code = info.si_code;
+    *status = info.si_status;
+    return 0;
+}
+
+long vireo_clock_ticks(void) {
+    return sysconf(_SC_CLK_TCK);
+}
