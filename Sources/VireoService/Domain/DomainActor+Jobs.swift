@@ -1,0 +1,54 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import VireoCore
+
+extension DomainActor {
+    /// Runs `body` while holding the domain's job slot, and gives it back whatever happens.
+    ///
+    /// - Parameters:
+    ///   - client: who asks, for the message that others get while they wait.
+    ///   - timeout: how long to wait for the slot; nil for the configured time (30 s).
+    /// - Throws: `operationTimeout` naming the holder; `noDomain` when the domain went while this waited; what `body`
+    ///   throws.
+    package func withJob<Result: Sendable>(
+        _ kind: JobKind, client: ClientIdentity? = nil, timeout: Duration? = nil,
+        _ body: (isolated DomainActor, Job) async throws -> Result
+    ) async throws -> Result {
+        let job = Job(kind, owner: client?.description ?? "the daemon", startedAt: hypervisor.now)
+        try await slot.acquire(job, within: timeout ?? hypervisor.configuration.jobTimeout, clock: ContinuousClock())
+        defer { slot.release(job) }
+        if isRemoved { throw hypervisor.noDomain(uuid, name: name) }
+        do {
+            let result = try await body(self, job)
+            note(job, .completed, failure: nil)
+            return result
+        } catch {
+            note(job, job.isCancelled ? .cancelled : .failed, failure: "\(error)")
+            throw error
+        }
+    }
+
+    /// Asks the running job to stop.
+    ///
+    /// - Throws: `operationInvalid` when there is none, or when it cannot be stopped.
+    package func abortJob() throws(VireoError) {
+        guard let job = slot.holder, job.kind.isVisible else {
+            throw VireoError(.operationInvalid, "Requested operation is not valid: no job is active on the domain")
+        }
+        let reason = VireoError(.operationAborted, "\(job.kind.rawValue) job: canceled by client")
+        guard job.cancel(reason) else {
+            throw VireoError(.operationInvalid, "cannot abort the \(job.kind.rawValue) job of domain '\(name)'")
+        }
+    }
+
+    private func note(_ job: Job, _ outcome: JobView.Outcome, failure: String?) {
+        guard job.kind.isVisible else { return }
+        var view = job.view
+        view.outcome = outcome
+        view.failure = failure
+        view.isCancellable = false
+        lastJob = view
+        publish()
+    }
+}

@@ -1,0 +1,81 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import Logging
+package import VireoCore
+package import VireoModel
+private import Synchronization
+
+/// One domain: its definitions, its QEMU while it runs, its state and its job slot.
+///
+/// Readers take `view`, which never waits. Whatever changes the domain goes through a job (`withJob`); only `destroy`
+/// does not, as it must work when everything else is stuck.
+public actor DomainActor {
+    nonisolated package let uuid: DomainUUID
+    nonisolated package let hypervisor: Hypervisor
+    nonisolated package let slot: JobSlot
+    nonisolated private let published: Mutex<DomainView>
+    nonisolated package let logger: Logger
+
+    /// The state that `publish` makes a view of.
+    package internal(set) var name: DomainName
+    package internal(set) var status: DomainStatus = .shutOff(.unknown)
+    package internal(set) var statusChangedAt: Double
+    /// What runs now, with live facts; nil while the domain does not run.
+    package internal(set) var live: Domain?
+    /// What the next start will use; nil for a transient domain.
+    package internal(set) var inactive: Domain?
+    package internal(set) var autostart = false
+    package internal(set) var hasManagedSave = false
+    package internal(set) var isUpdated = false
+    package internal(set) var lastJob: JobView?
+    /// -1 while the domain does not run.
+    package internal(set) var id: Int32 = -1
+    /// Set once the domain is gone: undefined, or a transient one that ended.
+    package internal(set) var isRemoved = false
+
+    /// A domain that does not run; `inactive` is nil for one that is about to be created without being defined.
+    init(uuid: DomainUUID, name: DomainName, inactive: Domain?, hypervisor: Hypervisor) {
+        (self.uuid, self.name, self.inactive, self.hypervisor) = (uuid, name, inactive, hypervisor)
+        statusChangedAt = hypervisor.now
+        var logger = hypervisor.configuration.logger
+        logger[metadataKey: LogKey.domain] = "\(name.text)"
+        self.logger = logger
+        slot = JobSlot(subject: { [name] in "domain '\(name)'" })
+        published = Mutex(
+            DomainView(
+                uuid: uuid, name: name, id: -1, status: .shutOff(.unknown), isPersistent: inactive != nil,
+                autostart: false, live: nil, inactive: inactive, hasManagedSave: false, isUpdated: false, pid: nil,
+                startedAt: nil, statusChangedAt: statusChangedAt, slot: slot, lastJob: nil))
+    }
+
+    /// The domain as it was last published. Never waits for the actor.
+    nonisolated package var view: DomainView { published.withLock { $0 } }
+
+    package var isActive: Bool { id != -1 }
+    package var isPersistent: Bool { inactive != nil }
+    package var reference: DomainReference { DomainReference(uuid: uuid, name: name, id: id) }
+
+    /// Shows readers the state as it is now. Call it before the reply to whoever changed something, and before `emit`.
+    package func publish() {
+        let view = DomainView(
+            uuid: uuid, name: name, id: id, status: status, isPersistent: isPersistent, autostart: autostart,
+            live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated, pid: nil,
+            startedAt: nil, statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob)
+        published.withLock { $0 = view }
+    }
+
+    /// Tells subscribers that `payload` happened to this domain.
+    package func emit(_ payload: DomainEvent.Payload) {
+        hypervisor.events.publish(DomainEvent(reference, payload, time: hypervisor.now))
+    }
+
+    /// Moves to `status` and publishes it; the time of the change is noted if it is one.
+    package func setStatus(_ status: DomainStatus) {
+        if status != self.status {
+            self.status = status
+            statusChangedAt = hypervisor.now
+        }
+        publish()
+    }
+}

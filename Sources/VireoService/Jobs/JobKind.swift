@@ -1,0 +1,30 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a domain's job slot is held for.
+public enum JobKind: String, Hashable, Sendable, CaseIterable {
+    case start, stop, reboot, reset, suspend, resume
+    case save, managedSave = "managed save", restore, dump
+    /// Devices, memory, vCPUs, metadata, the definition: short changes.
+    case modify
+    case agent
+    case snapshot, snapshotRevert = "snapshot revert", snapshotDelete = "snapshot delete"
+    case undefine, rename
+
+    /// libvirt's `virDomainJobOperation`.
+    public var operation: Int32 {
+        switch self {
+        case .start: 1
+        case .save, .managedSave: 2
+        case .restore: 3
+        case .snapshot: 6
+        case .snapshotRevert: 7
+        case .dump: 8
+        case .snapshotDelete: 10
+        default: 0
+        }
+    }
+
+    /// Whether `domjobinfo` shows it: libvirt's asynchronous jobs, which take long and can be watched.
+    public var isVisible: Bool { operation != 0 && self != .start }
+}
