@@ -26,7 +26,7 @@ let package = Package(
     targets: [
         // What Swift cannot say: spawning with descriptors, pidfds, passing descriptors, KVM and terminal ioctls.
         .target(name: "CVireo"),
-        .target(name: "VireoCore", dependencies: [log, system]),
+        .target(name: "VireoCore", dependencies: ["CVireo", log, system]),
         .target(name: "VireoModel", dependencies: ["VireoCore"]),
         .target(name: "VireoXML", dependencies: ["VireoCore", "VireoModel"]),
         .target(name: "VireoRPC", dependencies: ["VireoCore", nioCore]),

@@ -5,6 +5,7 @@
 #include "cvireo.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -35,4 +36,8 @@ int vireo_pidfd_reap(int pidfd, int *code, int *status) {
 
 long vireo_clock_ticks(void) {
     return sysconf(_SC_CLK_TCK);
+}
+
+void vireo_name_thread(const char *name) {
+    (void)pthread_setname_np(pthread_self(), name);
 }

@@ -117,3 +117,7 @@ extension JSONValue {
     public init(_ value: String) { self = .string(value) }
     public init(_ value: Bool) { self = .bool(value) }
 }
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements.map { ($0, $1) }) }
+}

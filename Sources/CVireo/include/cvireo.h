@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h> // not in Swift's Glibc
+#include <sys/eventfd.h>
 #include <sys/types.h>
 
 // MARK: spawn.c
@@ -79,6 +81,9 @@ int vireo_pidfd_signal(int pidfd, int signal);
 int vireo_pidfd_reap(int pidfd, int *code, int *status);
 // The clock ticks per second of /proc/PID/stat.
 long vireo_clock_ticks(void);
+
+// Names the calling thread, for top and debuggers; up to 15 bytes.
+void vireo_name_thread(const char *name);
 
 // MARK: socket.c
 
