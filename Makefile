@@ -1,0 +1,88 @@
+# Copyright 2026 The Vireo Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every target can be run on a fresh checkout; what it needs from Debian it installs (as root) or names.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+# Debian's python3-swiftclient also has a program called swift.
+ifneq ($(wildcard /opt/swift/usr/bin/swift),)
+export PATH := /opt/swift/usr/bin:$(PATH)
+endif
+export PYTHONDONTWRITEBYTECODE := 1
+
+VERSION := $(shell cat VERSION)
+PREFIX ?= /usr/local
+DESTDIR ?=
+SECONDS ?= 60
+SCALE ?= 1
+
+.PHONY: help build test unit integration check format hooks demo bench fuzz release deb install clean
+
+help: ## shows this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## builds vireod and vireo for development
+	@Tools/install-deps.sh build
+	swift build --product vireod
+	swift build --product vireo
+
+test: ## installs what is missing, builds, and runs all tests
+	@Tools/install-deps.sh test
+	@Tools/bake-guest.py
+	@Tools/run-tests.py unit integration
+
+unit: ## runs the Swift tests only
+	@Tools/install-deps.sh test
+	@Tools/run-tests.py unit
+
+integration: ## runs the tests with real guests only (ONLY='words' picks some)
+	@Tools/install-deps.sh test
+	@Tools/bake-guest.py
+	@Tools/run-tests.py integration $(if $(ONLY),--only '$(ONLY)')
+
+check: ## checks formatting, licence headers and generated code
+	@Tools/check.sh
+
+format: ## formats the Swift code
+	swift format format --in-place --parallel --recursive Package.swift Sources Tests Fuzz
+
+hooks: ## makes git run `make check` before each commit
+	ln -sf ../../Tools/pre-commit "$$(git rev-parse --git-common-dir)/hooks/pre-commit"
+
+demo: ## builds, boots a small guest with `vireo run`, talks to it and cleans up
+	@Tools/install-deps.sh demo
+	@Tools/bake-guest.py
+	swift build --product vireod
+	swift build --product vireo
+	@Tools/demo.py
+
+bench: release ## measures against libvirtd on this machine (SCALE=10 for the full lengths)
+	@Tools/install-deps.sh bench
+	@Tools/bake-guest.py
+	@Benchmarks/run.py --scale $(SCALE)
+
+fuzz: ## fuzzes the RPC decoder, XML reader and QMP lines, SECONDS=60 each
+	@Tools/install-deps.sh build
+	@Fuzz/run.py --seconds $(SECONDS)
+
+release: ## leaves vireod and vireo, which need no Swift on the host, in dist/
+	@Tools/install-deps.sh build
+	swift build -c release --static-swift-stdlib --scratch-path .build-release --product vireod
+	swift build -c release --static-swift-stdlib --scratch-path .build-release --product vireo
+	@mkdir -p dist
+	@for program in vireod vireo; do \
+	    strip -o dist/$$program .build-release/release/$$program; \
+	done
+	@ls -l dist/vireod dist/vireo
+
+deb: release ## makes the Debian package in dist/
+	@packaging/make-deb.sh $(VERSION)
+
+install: ## puts what `make release` left into DESTDIR and PREFIX
+	@packaging/install-files.sh "$(DESTDIR)" "$(PREFIX)"
+
+clean: ## removes everything that was built, baked or downloaded here
+	rm -rf .build .build-release .build-fuzz .cache dist
