@@ -1,0 +1,22 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import NIOHTTP1
+
+/// `vireo resume`
+struct ResumeCommand: DaemonCommand {
+    static let configuration = CommandConfiguration(commandName: "resume", abstract: "Let paused machines go on.")
+
+    @OptionGroup var global: GlobalOptions
+    @ParentCommand var parent: Vireo
+    @OptionGroup var domains: DomainArguments
+
+    func run() async throws {
+        let client = try await connect()
+        try await domains.each { name, path in
+            let answer = try await client.json(.init(method: .POST, path: "\(path)/resume"))
+            if options.json { answer.print() } else { print("\(name) resumed") }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import VireoCore
+
+/// How a machine is joined to the network: `user`, `none`, `bridge=NAME`.
+enum NetworkArgument: ExpressibleByArgument, Hashable, Sendable {
+    /// Behind the host, which needs no rights.
+    case user
+    case none
+    /// On an existing bridge of the host.
+    case bridge(String)
+
+    init?(argument: String) {
+        switch argument {
+        case "user": self = .user
+        case "none": self = .none
+        case let text where text.hasPrefix("bridge="):
+            let name = text.dropFirst("bridge=".count)
+            // IFNAMSIZ is 16 with the NUL.
+            guard (1...15).contains(name.utf8.count), !name.contains("/"), !name.contains(where: \.isWhitespace) else { return nil }
+            self = .bridge(String(name))
+        default: return nil
+        }
+    }
+
+    var defaultValueDescription: String {
+        switch self {
+        case .user: "user"
+        case .none: "none"
+        case .bridge(let name): "bridge=\(name)"
+        }
+    }
+
+    /// As the API takes it.
+    func json(forwarding ports: [PortForwardArgument]) -> [JSONValue] {
+        switch self {
+        case .user: [["type": "user", "portForwards": .array(ports.map(\.json))]]
+        case .none: []
+        case .bridge(let name): [["type": "bridge", "bridge": .string(name)]]
+        }
+    }
+}

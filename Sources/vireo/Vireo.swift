@@ -1,0 +1,58 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Glibc
+import VireoCore
+
+/// The `vireo` command: a client of the daemon's HTTP API, and `doctor`, which needs no daemon.
+@main
+struct Vireo: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vireo",
+        abstract: "Run and manage virtual machines on this host.",
+        discussion: """
+            Talks to vireod over a unix socket: the host's daemon for root, your own daemon otherwise. An ordinary user's \
+            daemon is started when it is first needed. 'vireo doctor' says what the host lacks.
+
+            Exit status: 0 done, 1 refused or failed, 3 no such machine, 4 the daemon does not answer, 64 wrong usage, \
+            124 out of time.
+            """,
+        version: VireoVersion.text,
+        groupedSubcommands: [
+            CommandGroup(name: "Machines", subcommands: [
+                RunCommand.self, ListCommand.self, ShowCommand.self, StartCommand.self, StopCommand.self, PauseCommand.self,
+                ResumeCommand.self, RestartCommand.self, RemoveCommand.self,
+            ]),
+            CommandGroup(name: "Watching", subcommands: [
+                ConsoleCommand.self, LogsCommand.self, TopCommand.self, EventsCommand.self, OperationsCommand.self,
+            ]),
+            CommandGroup(name: "libvirt XML", subcommands: [DefineCommand.self, DumpXMLCommand.self, EditCommand.self]),
+            CommandGroup(name: "Host", subcommands: [DoctorCommand.self, VersionCommand.self, CompletionsCommand.self]),
+        ])
+
+    @OptionGroup var global: GlobalOptions
+
+    /// Parses, runs, and turns errors into a line on standard error and an exit code.
+    static func main() async {
+        _ = signal(SIGPIPE, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CLIError {
+            Terminal.standardError.write("\(Style.standardError.failure("error:")) \(failure.message)\n")
+            Glibc.exit(failure.exitCode.rawValue)
+        } catch {
+            exit(withError: error)
+        }
+    }
+}
+
+/// The version that `vireo --version` and `vireod` print.
+enum VireoVersion {
+    static let text = "0.1.0"
+}
