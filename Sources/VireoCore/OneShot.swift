@@ -62,4 +62,16 @@ public final class OneShot<Value: Sendable>: Sendable {
             waiter?.resume(throwing: CancellationError())
         }
     }
+
+    /// Waits for the value, but not longer than `limit`; cancelling the task changes nothing.
+    ///
+    /// For what must be brought to its end even when the caller has left.
+    /// - Returns: nil when the time was up.
+    public func wait(upTo limit: Duration) async -> Value? {
+        // Ended by the value or by the timer, whichever comes first.
+        let watcher = Task { try? await wait() }
+        let timer = DescriptorLoop.shared.schedule(at: .now + limit) { watcher.cancel() }
+        defer { DescriptorLoop.shared.cancel(timer) }
+        return await watcher.value
+    }
 }
