@@ -7,6 +7,7 @@ public struct VireoError: Error, Sendable {
     /// The part of the daemon that failed, as libvirt counts them; `qemu` unless said otherwise.
     public var origin: Origin
     /// One sentence for a person: which object, what was asked, why not, and the way out if there is one.
+    /// The words for the class of the error come from `libvirtMessage`.
     public var message: String
     /// What failed below, as an `Errno` or a QMP error. Logged; not sent to clients.
     public var cause: (any Error)?

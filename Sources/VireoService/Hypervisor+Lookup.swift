@@ -16,7 +16,7 @@ extension Hypervisor {
     /// - Throws: `noDomain`, in libvirt's words.
     package func domain(named name: String) throws(VireoError) -> DomainActor {
         guard let domain = registry.domain(named: name) else {
-            throw VireoError(.noDomain, "Domain not found: no domain with matching name '\(name)'")
+            throw VireoError(.noDomain, "no domain with matching name '\(name)'")
         }
         return domain
     }
@@ -24,7 +24,7 @@ extension Hypervisor {
     /// - Throws: `noDomain`, in libvirt's words; `invalidArg` for a negative id.
     package func domain(id: Int32) throws(VireoError) -> DomainActor {
         guard let domain = registry.domain(id: id) else {
-            throw VireoError(.noDomain, "Domain not found: no domain with matching id \(id)")
+            throw VireoError(.noDomain, "no domain with matching id \(id)")
         }
         return domain
     }
@@ -36,7 +36,7 @@ extension Hypervisor {
 
     func noDomain(_ uuid: DomainUUID, name: (some CustomStringConvertible)?) -> VireoError {
         let suffix = name.map { " (\($0))" } ?? ""
-        return VireoError(.noDomain, "Domain not found: no domain with matching uuid '\(uuid)'\(suffix)")
+        return VireoError(.noDomain, "no domain with matching uuid '\(uuid)'\(suffix)")
     }
 
     func noDomain(_ uuid: DomainUUID) -> VireoError { noDomain(uuid, name: String?.none) }

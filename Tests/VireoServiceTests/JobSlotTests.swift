@@ -58,7 +58,7 @@ struct JobSlotTests {
                             Job(.modify, owner: "client", startedAt: 0), within: .seconds(30), clock: clock)
                         return nil
                     } catch {
-                        return error.code
+                        return (error as? VireoError)?.code
                     }
                 }
             }
@@ -66,7 +66,7 @@ struct JobSlotTests {
             slot.failWaiters(VireoError(.operationFailed, "domain 'web1' is being destroyed"))
             return try await group.reduce(into: []) { $0.append($1) }
         }
-        #expect(codes == Array(repeating: .operationFailed, count: 40))
+        #expect(codes == Array(repeating: VireoError.Code.operationFailed, count: 40))
     }
 
     @Test("A cancelled caller stops waiting")

@@ -34,7 +34,7 @@ extension DomainActor {
     /// - Throws: `operationInvalid` when there is none, or when it cannot be stopped.
     package func abortJob() throws(VireoError) {
         guard let job = slot.holder, job.kind.isVisible else {
-            throw VireoError(.operationInvalid, "Requested operation is not valid: no job is active on the domain")
+            throw VireoError(.operationInvalid, "no job is active on the domain")
         }
         let reason = VireoError(.operationAborted, "\(job.kind.rawValue) job: canceled by client")
         guard job.cancel(reason) else {

@@ -133,6 +133,6 @@ package final class JobSlot: Sendable {
         let who = holder.map { "held by '\($0.kind.rawValue)' of \($0.owner) for \($0.elapsed.components.seconds) s" }
         return VireoError(
             .operationTimeout,
-            "Timed out during operation: cannot acquire state change lock of \(subject()) (\(who ?? "already free"))")
+            "cannot acquire state change lock of \(subject()) (\(who ?? "already free"))")
     }
 }
