@@ -11,7 +11,7 @@ import VireoStore
 @Suite("Store")
 struct StoreTests {
     /// A directory of its own for each test.
-    final class Place {
+    final class Place: Sendable {
         let directory: FilePath
         var database: FilePath { directory.appending("vireo.db") }
 
