@@ -29,7 +29,7 @@ let package = Package(
         .target(name: "VireoCore", dependencies: ["CVireo", log, system]),
         .target(name: "VireoModel", dependencies: ["VireoCore"]),
         .target(name: "VireoXML", dependencies: ["VireoCore", "VireoModel"]),
-        .target(name: "VireoRPC", dependencies: ["VireoCore", nioCore]),
+        .target(name: "VireoRPC", dependencies: ["VireoCore", nioCore], exclude: ["Definition"]),
         .target(name: "VireoQMP", dependencies: ["CVireo", "VireoCore", log, system]),
         .target(name: "VireoStore", dependencies: ["VireoCore", .product(name: "GRDB", package: "GRDB.swift"), log, system]),
         .target(name: "VireoHost", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoXML", log, system]),
