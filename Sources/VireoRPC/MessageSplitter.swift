@@ -46,7 +46,7 @@ package struct MessageSplitter: Sendable {
         guard length >= UInt32(MessageHeader.size), length <= UInt32(clamping: longest) else { throw .badLength(length) }
         guard let body = readBody(Int(length)) else { return nil }
         var xdr = XDRReader(body)
-        guard let parsed = try? MessageHeader(from: &xdr), let header = parsed else { throw .badHeader }
+        guard let header = try? MessageHeader(from: &xdr) else { throw .badHeader }
         var payload = body
         payload.moveReaderIndex(forwardBy: MessageHeader.size - 4)
         guard header.kind.carriesDescriptors else { return Message(header: header, payload: payload) }
