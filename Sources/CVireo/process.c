@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,6 +38,32 @@ int vireo_pidfd_reap(int pidfd, int *code, int *status) {
 
 long vireo_clock_ticks(void) {
     return sysconf(_SC_CLK_TCK);
+}
+
+int vireo_get_affinity(pid_t thread, uint8_t *bits, size_t length) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(thread, sizeof set, &set) != 0) {
+        return -1;
+    }
+    memset(bits, 0, length);
+    for (size_t cpu = 0; cpu < length * 8 && cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &set)) {
+            bits[cpu / 8] |= (uint8_t)(1u << (cpu % 8));
+        }
+    }
+    return 0;
+}
+
+int vireo_set_affinity(pid_t thread, const uint8_t *bits, size_t length) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (size_t cpu = 0; cpu < length * 8 && cpu < CPU_SETSIZE; cpu++) {
+        if (bits[cpu / 8] >> (cpu % 8) & 1) {
+            CPU_SET(cpu, &set);
+        }
+    }
+    return sched_setaffinity(thread, sizeof set, &set);
 }
 
 void vireo_name_thread(const char *name) {

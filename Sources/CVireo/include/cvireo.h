@@ -81,6 +81,9 @@ int vireo_pidfd_signal(int pidfd, int signal);
 int vireo_pidfd_reap(int pidfd, int *code, int *status);
 // The clock ticks per second of /proc/PID/stat.
 long vireo_clock_ticks(void);
+// The CPUs that a thread may run on: bit n of byte n / 8 stands for CPU n.
+int vireo_get_affinity(pid_t thread, uint8_t *bits, size_t length);
+int vireo_set_affinity(pid_t thread, const uint8_t *bits, size_t length);
 
 // Names the calling thread, for top and debuggers; up to 15 bytes.
 void vireo_name_thread(const char *name);
