@@ -1,0 +1,178 @@
+# Copyright 2026 The Vireo Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A domain's everyday life through virsh and libvirt's Python module."""
+import os
+import subprocess
+import threading
+import time
+
+from harness import Failure, test
+from harness.guest import Console, disk_xml, domain_xml
+
+
+@test("A guest defined and started with virsh boots, and its console answers")
+def boots(t):
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "web1"))
+    t.equal(host.virsh("domstate", name), "shut off")
+    host.virsh("start", name)
+    t.equal(host.virsh("domstate", "--reason", name), "running (booted)")
+    console = Console.of(host, name)
+    console.wake()
+    t.equal(console.shell("echo $((6 * 7))"), "42")
+    t.true("web1" in host.virsh("list"), "virsh list shows it")
+    host.virsh("destroy", name)
+    t.equal(host.virsh("domstate", "--reason", name), "shut off (destroyed)")
+    t.equal(host.all_qemus(), [], "processes left")
+    host.virsh("undefine", name)
+    t.equal(host.virsh("list", "--all", "--name"), "")
+
+
+@test("virsh console talks to the guest, and --force throws an older one out")
+def virsh_console(t):
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "talk"))
+    host.virsh("start", name)
+    master, slave = os.openpty()
+    client = subprocess.Popen(["virsh", "-c", host.uri, "console", name], stdin=slave, stdout=slave, stderr=slave,
+                              start_new_session=True)
+    t.on_exit(client.kill)
+    console = Console.__new__(Console)
+    console.descriptor, console.seen = master, ""
+    os.set_blocking(master, False)
+    console.expect("Escape character is")
+    console.wake()
+    t.equal(console.shell("echo $((5 * 5))"), "25")
+    text = host.virsh("console", name, fails=True)
+    t.true("Active console session exists" in text or "busy" in text.lower(), "a second console is refused: " + text)
+    second_master, second_slave = os.openpty()
+    second = subprocess.Popen(["virsh", "-c", host.uri, "console", "--force", name], stdin=second_slave, stdout=second_slave,
+                              stderr=second_slave, start_new_session=True)
+    t.on_exit(second.kill)
+    t.wait(lambda: client.poll() is not None, 10, "the first console to end")
+    os.close(second_master)
+    host.virsh("destroy", name)
+
+
+@test("The power button shuts the guest down, with the events in their order")
+def power_button(t):
+    import libvirt
+
+    host = t.daemon()
+    libvirt.virEventRegisterDefaultImpl()
+
+    def loop():
+        while True:
+            libvirt.virEventRunDefaultImpl()
+
+    threading.Thread(target=loop, daemon=True).start()
+    connection = host.connect()
+    seen = []
+    connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+                                      lambda c, d, event, detail, o: seen.append((event, detail)), None)
+    name = host.define(domain_xml(t.assets, "button"))
+    host.virsh("start", name)
+    Console.of(host, name).wake()
+    host.virsh("shutdown", "--mode", "acpi", name)
+    t.wait(lambda: host.virsh("domstate", name) == "shut off", 15, "the guest to power off")
+    t.equal(host.virsh("domstate", "--reason", name), "shut off (shutdown)")
+    wanted = [(libvirt.VIR_DOMAIN_EVENT_DEFINED, 0), (libvirt.VIR_DOMAIN_EVENT_RESUMED, 0),
+              (libvirt.VIR_DOMAIN_EVENT_STARTED, 0), (libvirt.VIR_DOMAIN_EVENT_STOPPED, 0)]
+    t.wait(lambda: all(event in seen for event in wanted), 5, "the events; seen: %s" % seen)
+    t.true(seen.index(wanted[0]) < seen.index(wanted[2]) < seen.index(wanted[3]), "the order of %s" % seen)
+
+
+@test("A start that cannot work leaves the domain as it was, with a reason that names the file")
+def failed_start(t):
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "nodisk", boots=False, devices=disk_xml(t.path("absent.qcow2"))))
+    text = host.virsh("start", name, fails=True)
+    t.true("absent.qcow2" in text, "the file is named: " + text)
+    t.equal(host.virsh("domstate", name), "shut off")
+    t.equal(host.all_qemus(), [], "processes left")
+    run = os.path.join(host.root, "run", "domains")
+    t.equal(os.listdir(run) if os.path.isdir(run) else [], [], "run directories left")
+
+
+@test("A guest writes to its disk, and the file has its owner back afterwards")
+def disk(t):
+    path = t.path("disk.raw")
+    with open(path, "wb") as file:
+        file.truncate(8 << 20)
+    owner = os.stat(path).st_uid
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "writer", devices=disk_xml(path, form="raw")))
+    host.virsh("start", name)
+    console = Console.of(host, name)
+    console.wake()
+    t.equal(console.shell("echo vireo-was-here | dd of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null; sync; echo done"), "done")
+    host.virsh("destroy", name)
+    with open(path, "rb") as file:
+        t.equal(file.read(15), b"vireo-was-here\n")
+    t.wait(lambda: os.stat(path).st_uid == owner, 2, "the owner of the image to be restored")
+
+
+@test("Pausing stops the guest's clock and resuming goes on")
+def pause(t):
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "pauser"))
+    host.virsh("start", name, "--paused")
+    t.equal(host.virsh("domstate", "--reason", name), "paused (starting up)")
+    host.virsh("resume", name)
+    console = Console.of(host, name)
+    console.wake()
+    host.virsh("suspend", name)
+    t.equal(host.virsh("domstate", "--reason", name), "paused (user)")
+    console.type("echo sleep''ing\n")
+    time.sleep(0.5)
+    t.true("sleeping" not in console.seen, "a paused guest answered")
+    host.virsh("resume", name)
+    console.expect("sleeping", 10)
+
+
+@test("The read-only socket reads and cannot change")
+def read_only(t):
+    import libvirt
+
+    host = t.daemon()
+    host.define(domain_xml(t.assets, "watched"))
+    reader = host.connect(read_only=True)
+    t.equal([d.name() for d in reader.listAllDomains()], ["watched"])
+    # libvirt's client refuses by itself; what counts is that the daemon does.
+    from harness import wire
+
+    client = wire.WireClient(host.socket + "-ro", open_connection=False)
+    client.call(wire.AUTH_LIST)
+    client.call(wire.CONNECT_OPEN, wire.optional_string("qemu:///system") + b"\0\0\0\0")
+    domain = client.domain("watched")
+    for procedure, payload in ((9, domain), (12, domain), (11, wire.string("<domain/>"))):
+        reply = client.call(procedure, payload)
+        t.true(reply.error_code in (libvirt.VIR_ERR_OPERATION_DENIED, libvirt.VIR_ERR_ACCESS_DENIED),
+               "procedure %d: %s" % (procedure, reply.error_code))
+    t.equal(host.virsh("domstate", "watched"), "shut off")
+
+
+@test("Twenty clients start, look at and destroy domains of their own at once", seconds=150)
+def many_clients(t):
+    host = t.daemon()
+    failures = []
+
+    def client(number):
+        name = "many%d" % number
+        try:
+            host.define(domain_xml(t.assets, name, boots=False, memory_mib=32, serial=""))
+            for _ in range(2):
+                host.virsh("start", name, seconds=60)
+                host.virsh("dominfo", name)
+                host.virsh("destroy", name, seconds=60)
+            host.virsh("undefine", name)
+        except Failure as error:
+            failures.append(str(error))
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    t.equal(failures, [])
+    t.equal(host.all_qemus(), [], "processes left")

@@ -1,0 +1,115 @@
+# Copyright 2026 The Vireo Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Guests outlive the daemon."""
+import os
+import random
+import signal
+import subprocess
+import time
+
+from harness import Failure, test
+from harness.guest import Console, domain_xml
+
+SCALE = float(os.environ.get("VIREO_TEST_SCALE", "1"))
+
+
+@test("A killed daemon finds its guest again and nothing happened to it")
+def takeover(t):
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "survivor"))
+    host.virsh("start", name)
+    Console.of(host, name).wake()
+    pid, number, xml = host.qemu(name), host.virsh("domid", name), host.virsh("dumpxml", name)
+    t.less(host.restart(), 2.0, "seconds until it answered again")
+    t.equal(host.virsh("domstate", name), "running")
+    t.equal((host.qemu(name), host.virsh("domid", name)), (pid, number))
+    t.equal(host.virsh("dumpxml", name), xml)
+    console = Console.of(host, name)
+    console.wake()
+    t.equal(console.shell("echo $((2 + 2))"), "4")
+    host.virsh("destroy", name)
+    t.equal(host.all_qemus(), [], "processes left")
+
+
+@test("SIGTERM ends the daemon and leaves the guest running")
+def orderly_stop(t):
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "stays", boots=False))
+    host.virsh("start", name)
+    pid = host.qemu(name)
+    t.equal(host.stop(), 0, "exit status")
+    t.true(os.path.exists("/proc/%d" % pid), "QEMU still runs")
+    host.start()
+    t.equal(host.virsh("domstate", name), "running")
+
+
+@test("A guest that died while no daemon ran is found shut off, with the reason")
+def died_meanwhile(t):
+    host = t.daemon()
+    persistent = host.define(domain_xml(t.assets, "died", boots=False))
+    host.virsh("start", persistent)
+    transient = t.path("transient.xml")
+    with open(transient, "w", encoding="utf-8") as file:
+        file.write(domain_xml(t.assets, "gone", boots=False))
+    host.virsh("create", transient)
+    pids = [host.qemu(persistent), host.qemu("gone")]
+    host.kill()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    t.wait(lambda: not host.all_qemus(), 5, "QEMU to be gone")
+    host.start()
+    t.wait(lambda: host.virsh("domstate", "--reason", persistent) in ("shut off (crashed)", "shut off (failed)",
+                                                                      "shut off (unknown)"),
+           5, "the state of the dead one; now " + host.virsh("domstate", "--reason", persistent))
+    t.true("gone" not in host.virsh("list", "--all"), "the transient one is gone")
+    host.virsh("start", persistent)
+    t.equal(host.virsh("domstate", persistent), "running")
+
+
+@test("QEMU killed under the daemon is reported as crashed at once")
+def crash(t):
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "crasher", boots=False))
+    host.virsh("start", name)
+    os.kill(host.qemu(name), signal.SIGKILL)
+    t.wait(lambda: host.virsh("domstate", "--reason", name) == "shut off (crashed)", 2, "the state crashed")
+
+
+@test("A hundred kills of the daemon at random moments lose no guest (R05)", seconds=400, alone=True)
+def kill_loop(t):
+    host = t.daemon()
+    names = [host.define(domain_xml(t.assets, "k%d" % number, boots=False, memory_mib=32, serial="")) for number in range(3)]
+    for name in names:
+        host.virsh("start", name)
+    pids = {name: host.qemu(name) for name in names}
+    spare = host.define(domain_xml(t.assets, "spare", boots=False, memory_mib=32, serial=""))
+    seed = int(os.environ.get("VIREO_TEST_SEED", time.time_ns() % 100000))
+    print("    seed %d" % seed)
+    dice = random.Random(seed)
+    times = []
+    for _ in range(int(100 * SCALE)):
+        # Something is under way at most kills: a start, a destroy, a definition, nothing.
+        action = dice.choice([["start", spare], ["destroy", spare], ["dominfo", names[0]], ["suspend", names[1]],
+                              ["resume", names[1]], ["setmem", names[2], "16M"]])
+        client = subprocess.Popen(["virsh", "-q", "-c", host.uri] + action, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(dice.random() * 0.15)
+        times.append(host.restart())
+        try:
+            client.wait(20)
+        except subprocess.TimeoutExpired:
+            client.kill()
+            raise Failure("a client hangs after the daemon was killed: %s" % action) from None
+        connection = host.connect()
+        states = {domain.name(): domain.state()[0] for domain in connection.listAllDomains()}
+        for name in names:
+            t.true(states.get(name) in (1, 3), "state of %s after a kill: %s" % (name, states.get(name)))
+        t.true(states.get(spare) in (1, 3, 5), "state of the spare one: %s" % states.get(spare))
+        connection.close()
+        host.connections.clear()
+    times.sort()
+    for name in names:
+        t.equal(host.qemu(name), pids[name], "the process of %s" % name)
+    t.less(times[int(len(times) * 0.99)], 2.0, "seconds until it answered again, p99 of %d" % len(times))
+    for name in names + [spare]:
+        host.run(["virsh", "-q", "-c", host.uri, "destroy", name])
+    t.wait(lambda: not host.all_qemus(), 5, "no process to be left")
