@@ -60,7 +60,7 @@ class Runner:
 
     def run(self, case, number):
         started = time.monotonic()
-        process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--one", str(number), "--assets", self.assets],
+        process = subprocess.Popen(["/usr/bin/python3", os.path.abspath(__file__), "--one", str(number), "--assets", self.assets],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, text=True)
         try:
             output, _ = process.communicate(timeout=case.seconds)

@@ -28,29 +28,32 @@ def boots(t):
     t.equal(host.virsh("list", "--all", "--name"), "")
 
 
-@test("virsh console talks to the guest, and --force throws an older one out")
-def virsh_console(t):
+def virsh_console(t, host, *arguments):
+    """`virsh console` on a terminal of its own, as a person uses it."""
+    master, slave = os.openpty()
+    client = subprocess.Popen(["setsid", "--ctty", "--wait", "virsh", "-c", host.uri, "console", *arguments], stdin=slave,
+                              stdout=slave, stderr=slave)
+    os.close(slave)
+    t.on_exit(client.kill)
+    return client, Console.on(master)
+
+
+@test("virsh console talks to the guest, a second one is refused, and --force throws the first out")
+def consoles(t):
     host = t.daemon()
     name = host.define(domain_xml(t.assets, "talk"))
     host.virsh("start", name)
-    master, slave = os.openpty()
-    client = subprocess.Popen(["virsh", "-c", host.uri, "console", name], stdin=slave, stdout=slave, stderr=slave,
-                              start_new_session=True)
-    t.on_exit(client.kill)
-    console = Console.__new__(Console)
-    console.descriptor, console.seen = master, ""
-    os.set_blocking(master, False)
+    client, console = virsh_console(t, host, name)
     console.expect("Escape character is")
     console.wake()
     t.equal(console.shell("echo $((5 * 5))"), "25")
-    text = host.virsh("console", name, fails=True)
-    t.true("Active console session exists" in text or "busy" in text.lower(), "a second console is refused: " + text)
-    second_master, second_slave = os.openpty()
-    second = subprocess.Popen(["virsh", "-c", host.uri, "console", "--force", name], stdin=second_slave, stdout=second_slave,
-                              stderr=second_slave, start_new_session=True)
-    t.on_exit(second.kill)
+    refused, said = virsh_console(t, host, name)
+    said.expect("Active console session exists", 10)
+    t.wait(lambda: refused.poll() is not None, 10, "the refused virsh to end")
+    _, second = virsh_console(t, host, name, "--force")
+    second.expect("Escape character is")
     t.wait(lambda: client.poll() is not None, 10, "the first console to end")
-    os.close(second_master)
+    second.wake()
     host.virsh("destroy", name)
 
 
@@ -117,7 +120,7 @@ def pause(t):
     host = t.daemon()
     name = host.define(domain_xml(t.assets, "pauser"))
     host.virsh("start", name, "--paused")
-    t.equal(host.virsh("domstate", "--reason", name), "paused (starting up)")
+    t.equal(host.virsh("domstate", "--reason", name), "paused (user)")
     host.virsh("resume", name)
     console = Console.of(host, name)
     console.wake()

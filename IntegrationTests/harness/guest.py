@@ -10,9 +10,6 @@ import tty
 
 from harness import Failure
 
-READY = r"guest# "
-
-
 def domain_xml(assets, name, memory_mib=96, cpus=1, machine="q35", devices="", boots=True, agent=False, top="", os_extra="",
                serial="<serial type='pty'/>", command_line=""):
     """A domain of type qemu. With `boots` false it has no kernel and stays in the firmware, which is cheap."""
@@ -51,6 +48,14 @@ class Console:
         self.seen = ""
 
     @classmethod
+    def on(cls, descriptor):
+        """A console on an open terminal, such as one that a client program was given."""
+        console = cls.__new__(cls)
+        console.descriptor, console.seen = descriptor, ""
+        os.set_blocking(descriptor, False)
+        return console
+
+    @classmethod
     def of(cls, daemon, name):
         console = cls(daemon.virsh("ttyconsole", name))
         daemon.context.on_exit(console.close)
@@ -87,22 +92,24 @@ class Console:
                 time.sleep(0.01)
 
     def wake(self, seconds=40):
-        """Waits for the shell's prompt."""
+        """Waits until the shell answers."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self.type("\n")
+            # The quotes tell the answer from the echo of the line.
+            marker = "%x" % time.monotonic_ns()
+            self.type("echo aw''ake-%s\n" % marker)
             try:
-                return self.expect(READY, 1.5)
+                return self.expect(r"awake-%s" % marker, 2)
             except Failure:
                 pass
-        raise Failure("no prompt within %g s; last: %r" % (seconds, self.seen[-400:]))
+        raise Failure("no shell within %g s; last: %r" % (seconds, self.seen[-400:]))
 
     def shell(self, command, seconds=20):
-        """Runs a command in the guest and returns what it printed; the shell's echo of the line is left out."""
+        """Runs a command in the guest and returns what it printed."""
         marker = "%x" % time.monotonic_ns()
-        self.type("%s; echo \"e\"nd-%s-$?\n" % (command, marker))
-        self.expect(r"nd-%s-\$\?" % marker, seconds)
-        output, _ = self.until(r"end-%s-(\d+)" % marker, seconds)
+        self.type("echo be''gin-%s; %s; echo e''nd-%s\n" % (marker, command, marker))
+        self.until(r"begin-%s\r?\n" % marker, seconds)
+        output, _ = self.until(r"end-%s" % marker, seconds)
         return output.replace("\r", "").strip("\n")
 
     def close(self):

@@ -1,0 +1,179 @@
+# Copyright 2026 The Vireo Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The same commands against vireod and against Debian's libvirtd; what they say has to be the same."""
+import difflib
+import os
+import re
+
+from harness import Failure, Skip, test
+from harness.guest import disk_xml, domain_xml
+from harness.oracle import Libvirtd, lines_of, normalised
+
+UUID = "<uuid>6e7a53ea-7ee4-4d13-8f0e-2a8d8b1c0f3e</uuid>"
+
+
+def both(t):
+    libvirtd = Libvirtd(t, t.path("libvirt"))
+    t.daemons.append(libvirtd)
+    libvirtd.start()
+    return t.daemon("vireo"), libvirtd
+
+
+def compare_xml(ours, theirs, what, differences):
+    mine, other = lines_of(normalised(ours)), lines_of(normalised(theirs))
+    if mine != other:
+        differences.append("%s:\n%s" % (what, "\n".join(difflib.unified_diff(other, mine, "libvirtd", "vireod", lineterm="", n=2))))
+
+
+def definitions(t):
+    """Definitions that between them touch what this release can do."""
+    images = {}
+    for name in ("a", "b", "c"):
+        path = t.path(name + ".raw")
+        with open(path, "wb") as file:
+            file.truncate(1 << 20)
+        images[name] = path
+    yield "q35", domain_xml(t.assets, "d1", boots=False)
+    yield "pc", domain_xml(t.assets, "d2", boots=False, machine="pc")
+    yield "bare", ("<domain type='qemu'><name>d3</name><memory>65536</memory><os><type arch='x86_64'>hvm</type></os></domain>")
+    yield "disks", domain_xml(t.assets, "d4", boots=False, devices=(
+        disk_xml(images["a"], form="raw") + disk_xml(images["b"], "sda", "scsi", "raw", "<serial>S-1</serial>")
+        + "<controller type='scsi' model='virtio-scsi'/>" + disk_xml(images["c"], "sdb", "sata", "raw", "<readonly/>")
+        + "<disk type='file' device='cdrom'><target dev='sdc' bus='sata'/><readonly/></disk>"))
+    yield "network", domain_xml(t.assets, "d5", boots=False, devices=(
+        "<interface type='user'><mac address='52:54:00:11:22:33'/><model type='virtio'/></interface>"
+        "<interface type='user'><mac address='52:54:00:11:22:34'/><model type='e1000'/></interface>"))
+    yield "display", domain_xml(t.assets, "d6", boots=False, devices=(
+        "<graphics type='vnc' autoport='yes'/><video><model type='virtio'/></video><input type='tablet' bus='usb'/>"
+        "<sound model='ich9'/>"))
+    yield "odds", domain_xml(t.assets, "d7", boots=False, devices=(
+        "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng><watchdog model='i6300esb' action='reset'/>"
+        "<memballoon model='virtio'><stats period='5'/></memballoon><panic model='isa'/>"
+        "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"))
+    yield "cpu and clock", domain_xml(t.assets, "d8", boots=False, cpus=4, top=(
+        "<title>A title</title><description>and more</description><cpu mode='custom' match='exact'><model>qemu64</model>"
+        "<topology sockets='2' dies='1' cores='2' threads='1'/></cpu><clock offset='utc'>"
+        "<timer name='rtc' tickpolicy='catchup'/><timer name='pit' tickpolicy='delay'/><timer name='hpet' present='no'/></clock>"
+        "<on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>restart</on_crash>"
+        "<pm><suspend-to-mem enabled='no'/></pm>"))
+    yield "metadata", domain_xml(t.assets, "d9", boots=False, top=(
+        "<metadata><my:app xmlns:my='urn:my'><my:owner>me</my:owner></my:app></metadata>"))
+
+
+@test("What libvirtd makes of a definition, vireod makes of it too", seconds=150)
+def inactive_xml(t):
+    ours, theirs = both(t)
+    differences = []
+    for title, xml in definitions(t):
+        try:
+            name = theirs.define(xml)
+        except Failure as error:
+            raise Skip("libvirtd itself refuses '%s': %s" % (title, error)) from None
+        try:
+            ours.define(xml)
+            compare_xml(ours.virsh("dumpxml", name), theirs.virsh("dumpxml", name), title, differences)
+        except Failure as error:
+            differences.append("%s: %s" % (title, error))
+    if differences:
+        raise Failure("%d definitions differ\n%s" % (len(differences), "\n".join(differences)))
+
+
+@test("The XML of a running domain is the same as libvirtd's", seconds=150)
+def live_xml(t):
+    ours, theirs = both(t)
+    differences = []
+    for title, xml in definitions(t):
+        if title not in ("q35", "pc", "disks", "network", "display", "odds"):
+            continue
+        texts = []
+        for host in (theirs, ours):
+            try:
+                name = host.define(xml)
+                host.virsh("start", name, seconds=60)
+                texts.append(host.virsh("dumpxml", name))
+                host.virsh("destroy", name)
+            except Failure as error:
+                differences.append("%s: %s" % (title, error))
+        if len(texts) == 2:
+            compare_xml(texts[1], texts[0], title, differences)
+    if differences:
+        raise Failure("%d live definitions differ\n%s" % (len(differences), "\n".join(differences)))
+
+
+SCRIPT = """
+list --all
+list --all --name --uuid
+dominfo d1
+domstate d1 --reason
+domuuid d1
+vcpucount d1
+vcpucount d1 --maximum --config
+domblklist d1
+domiflist d1
+autostart d1
+dominfo d1
+autostart d1 --disable
+desc d1 --title --config Title
+desc d1 --title
+list --all --title
+start d1
+start d1
+domid d1
+domname 1
+domstate d1 --reason
+dommemstat missing
+suspend d1
+suspend d1
+domstate d1 --reason
+resume d1
+domcontrol d1
+domjobinfo d1
+domstats d1 --state --vcpu --balloon --raw
+undefine d1
+domrename d1 d2
+destroy d1
+destroy d1
+domrename d1 d2
+list --all
+domid d2
+define /nonexistent.xml
+undefine d2
+undefine d2
+list --all
+start missing
+domstate missing
+nodeinfo
+maxvcpus qemu
+hostname
+sysinfo missing
+freecell --all
+cpu-models x86_64
+uri missing
+"""
+
+
+def scrubbed(text, host):
+    text = text.replace(os.path.basename(host.root), "HOST").replace(host.root, "ROOT")
+    text = re.sub(r"\d+\.\d+s", "T", text)
+    text = re.sub(r"(CPU frequency: +)\d+", r"\1N", text)
+    text = re.sub(r"(?m)^(\s*\d+|Total|.*):\s+\d+ KiB$", "FREE", text)
+    text = re.sub(r"(cpu|vcpu|balloon\.(rss|last-update|usable|available|unused|swap|hugetlb|disk)\S*)\.?\S*=\d+", r"\1=N", text)
+    text = re.sub(r"Security (model|DOI|label): .*\n?", "", text)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+@test("A virsh session says the same words as with libvirtd", seconds=150)
+def virsh_session(t):
+    ours, theirs = both(t)
+    xml = domain_xml(t.assets, "d1", boots=False, top=UUID, devices=(
+        "<interface type='user'><mac address='52:54:00:11:22:33'/><model type='virtio'/></interface>"))
+    differences = []
+    for host in (ours, theirs):
+        host.define(xml)
+    for line in SCRIPT.strip().splitlines():
+        said = [(status, scrubbed(text, host)) for host in (theirs, ours)
+                for status, text in [host.run(["virsh", "-c", host.uri] + line.split())]]
+        if said[0] != said[1]:
+            differences.append("virsh %s\n    libvirtd: %s\n    vireod:   %s" % (line, said[0], said[1]))
+    if differences:
+        raise Failure("%d commands differ\n%s" % (len(differences), "\n".join(differences)))

@@ -1,0 +1,76 @@
+# Copyright 2026 The Vireo Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Saved machines: back as they were, and never in the way when the file is damaged (R22)."""
+import glob
+import os
+import random
+
+from harness import test
+from harness.guest import Console, domain_xml
+
+SCALE = float(os.environ.get("VIREO_TEST_SCALE", "1"))
+
+
+def booted(t, host, name):
+    host.define(domain_xml(t.assets, name, memory_mib=96))
+    host.virsh("start", name)
+    console = Console.of(host, name)
+    console.wake()
+    console.shell("mark=remembered")
+    return console
+
+
+@test("A saved guest is restored with its memory", seconds=120)
+def save_and_restore(t):
+    host = t.daemon()
+    booted(t, host, "sleeper")
+    image = t.path("sleeper.save")
+    host.virsh("save", "sleeper", image, seconds=60)
+    t.equal(host.virsh("domstate", "--reason", "sleeper"), "shut off (saved)")
+    t.true("<name>sleeper</name>" in host.virsh("save-image-dumpxml", image), "the XML in the image")
+    host.virsh("restore", image, seconds=60)
+    t.equal(host.virsh("domstate", "--reason", "sleeper"), "running (restored)")
+    console = Console.of(host, "sleeper")
+    console.wake()
+    t.equal(console.shell("echo $mark"), "remembered")
+
+
+@test("A managed save survives a restart of the daemon, and start goes on from it", seconds=120)
+def managed_save(t):
+    host = t.daemon()
+    booted(t, host, "managed")
+    host.virsh("managedsave", "managed", seconds=60)
+    host.restart()
+    t.true("saved" in host.virsh("list", "--all", "--managed-save"), "list tells that it is saved")
+    host.virsh("start", "managed", seconds=60)
+    console = Console.of(host, "managed")
+    console.wake()
+    t.equal(console.shell("echo $mark"), "remembered")
+    t.true("saved" not in host.virsh("list", "--all", "--managed-save"), "the save is used up")
+
+
+@test("A damaged managed save is set aside and the machine starts afresh (R22)", seconds=300)
+def damaged_save(t):
+    host = t.daemon()
+    booted(t, host, "damaged")
+    host.virsh("managedsave", "damaged", seconds=60)
+    files = [path for path in glob.glob(os.path.join(host.root, "state", "save", "*")) if os.path.isfile(path)]
+    t.equal(len(files), 1, "managed save files: %s" % files)
+    with open(files[0], "rb") as file:
+        good = file.read()
+    dice = random.Random(22)
+    variants = [good[:0], good[:10], good[:len(good) // 2], good[:-1]]
+    for _ in range(int(4 * SCALE)):
+        position = dice.randrange(len(good))
+        variants.append(good[:position] + bytes([good[position] ^ (1 << dice.randrange(8))]) + good[position + 1:])
+    for number, variant in enumerate(variants):
+        if number:
+            host.virsh("start", "damaged", "--paused", seconds=60)
+            host.virsh("managedsave", "damaged", seconds=60)
+        with open(files[0], "wb") as file:
+            file.write(variant)
+        host.virsh("start", "damaged", seconds=60)
+        t.equal(host.virsh("domstate", "damaged"), "running", "after variant %d of %d bytes" % (number, len(variant)))
+        if number == 0:
+            Console.of(host, "damaged").wake()
+        host.virsh("destroy", "damaged")
