@@ -95,6 +95,8 @@ int vireo_unix_listen(const char *path, mode_t mode, int backlog);
 // A non-blocking connected stream socket. errno: EAGAIN when the listener's backlog is full.
 int vireo_unix_connect(const char *path);
 int vireo_socket_pair(int fds[2]);
+// A pipe of which neither end blocks.
+int vireo_pipe(int fds[2]);
 // SO_PEERCRED of a connected unix socket.
 int vireo_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid);
 // Sends bytes, the descriptors with the first of them; as send(2) with MSG_NOSIGNAL.

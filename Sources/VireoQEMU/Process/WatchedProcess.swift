@@ -40,11 +40,10 @@ package final class WatchedProcess: Sendable {
     private init(_ identity: ProcessIdentity, pidfd: consuming OwnedDescriptor) throws(Errno) {
         self.identity = identity
         self.pidfd = pidfd
-        let token = try DescriptorLoop.shared.watch(self.pidfd.rawValue, for: .readable) { [weak self] _ in self?.reap() }
+        // The watch keeps this object until the process ends, so that a child is always reaped.
+        let token = try DescriptorLoop.shared.watch(self.pidfd.rawValue, for: .readable) { [self] _ in reap() }
         watch.withLock { $0 = token }
     }
-
-    deinit { unwatch() }
 
     /// Starts a program in a session of its own.
     ///
@@ -54,10 +53,13 @@ package final class WatchedProcess: Sendable {
         let child: (pid: Int32, pidfd: CInt) = try await withCheckedThrowingContinuation { continuation in
             spawner.async { continuation.resume(with: Result { try request.spawn() }) }
         }
-        let pidfd = OwnedDescriptor(adopting: FileDescriptor(rawValue: child.pidfd))
-        // The child is not reaped yet, so that its pid cannot be anybody else's.
-        let identity = ProcessIdentity(pid: child.pid) ?? ProcessIdentity(pid: child.pid, startTime: 0)
-        return try WatchedProcess(identity, pidfd: pidfd)
+        return try watch(pid: child.pid, pidfd: OwnedDescriptor(adopting: FileDescriptor(rawValue: child.pidfd)))
+    }
+
+    /// Watches a child that was not reaped yet, so that its pid cannot be anybody else's.
+    /// - Throws: `Errno` when it cannot be watched.
+    static func watch(pid: Int32, pidfd: consuming OwnedDescriptor) throws(Errno) -> WatchedProcess {
+        try WatchedProcess(ProcessIdentity(pid: pid) ?? ProcessIdentity(pid: pid, startTime: 0), pidfd: pidfd)
     }
 
     private static let spawner = DispatchQueue(label: "vireo.spawn", attributes: .concurrent)
