@@ -66,7 +66,7 @@ let package = Package(
                 "CVireo", "VireoCore", argumentParser, nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"), system,
             ]),
-        .testTarget(name: "VireoCoreTests", dependencies: ["VireoCore"]),
+        .testTarget(name: "VireoCoreTests", dependencies: ["VireoCore", "CVireo", system]),
         .testTarget(name: "VireoXMLTests", dependencies: ["VireoXML", "VireoModel", "VireoCore"], resources: [.copy("Golden")]),
         .testTarget(name: "VireoRPCTests", dependencies: ["VireoRPC", "VireoCore", nioCore], resources: [.copy("Vectors")]),
         .testTarget(name: "VireoQMPTests", dependencies: ["VireoQMP", "VireoCore", "CVireo", system]),

@@ -38,7 +38,7 @@ extension VireoError {
         case .refused(errorClass: "CommandNotFound"):
             self.init(.operationUnsupported, "this QEMU does not know the command '\(command)'", cause: error)
         case .refused:
-            self.init(.internalError, "internal error: unable to execute QEMU command '\(command)': \(error.message)", cause: error)
+            self.init(.internalError, "unable to execute QEMU command '\(command)': \(error.message)", cause: error)
         case .timedOut:
             self.init(.operationTimeout, error.message, cause: error)
         case .closed, .malformed:

@@ -97,7 +97,7 @@ package final class QEMUProcess: Sendable {
             }
             // The socket closes a moment before the process is gone and all of its words are in the log.
             let status = await process.exit.wait(upTo: .seconds(2))
-            throw VireoError(.internalError, "internal error: \(Self.failureText(status, lastWords))", cause: error)
+            throw VireoError(.internalError, Self.failureText(status, lastWords), cause: error)
         }
     }
 
