@@ -45,7 +45,7 @@ let package = Package(
             name: "VireoLibvirt",
             dependencies: [
                 "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoService", nioCore, nioPosix,
-                .product(name: "NIOSSL", package: "swift-nio-ssl"), log, system,
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"), log, system,
             ]),
         .target(
             name: "VireoHTTP",

@@ -54,6 +54,14 @@ int vireo_unix_listen(const char *path, mode_t mode, int backlog) {
     return fd;
 }
 
+int vireo_accept(int listener) {
+    int fd;
+    do {
+        fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    } while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
 int vireo_unix_connect(const char *path) {
     struct sockaddr_un address;
     if (unix_address(path, &address) != 0) {

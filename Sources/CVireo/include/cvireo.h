@@ -92,6 +92,8 @@ void vireo_name_thread(const char *name);
 
 // A listening stream socket at path, which must not exist; mode is set before anybody can connect.
 int vireo_unix_listen(const char *path, mode_t mode, int backlog);
+// A non-blocking socket of who waits at a listener; errno EAGAIN when nobody does.
+int vireo_accept(int listener);
 // A non-blocking connected stream socket. errno: EAGAIN when the listener's backlog is full.
 int vireo_unix_connect(const char *path);
 int vireo_socket_pair(int fds[2]);

@@ -1,0 +1,11 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+extension HandlerTable {
+    /// Everything that the daemon answers.
+    package static var all: HandlerTable {
+        var table = HandlerTable()
+        table.addConnection()
+        return table
+    }
+}
