@@ -139,9 +139,9 @@ struct vireo_kvm_report {
     int32_t detail; // the API version, or the exit reason of KVM_RUN
 };
 
-// Starts a child that makes a virtual machine with one CPU and lets it execute hlt. The child writes one
-// struct vireo_kvm_report into a pipe, whose reading end is *report_fd, and ends. It may hang in the kernel: the caller
-// waits with a deadline.
+// Starts a child that makes a virtual machine with one CPU and lets it go into long mode and count for a while. The child
+// writes one struct vireo_kvm_report into a pipe, whose reading end is *report_fd, and ends. SIGPROF kills it if the guest is
+// far too slow. It may hang in the kernel: the caller waits with a deadline.
 int vireo_kvm_probe(pid_t *pid, int *pidfd, int *report_fd);
 
 #endif

@@ -6,10 +6,10 @@ import Glibc
 import SystemPackage
 import VireoCore
 
-/// Finds out whether KVM works, by having it run one instruction in a child process.
+/// Finds out whether KVM works, by having it run a few instructions in a child process.
 ///
-/// `/dev/kvm` can be there, open and answer its version, and yet run nothing: in a guest without nesting, in a container,
-/// with a broken module. QEMU with KVM would then fail at each start.
+/// `/dev/kvm` can be there, open and answer its version, and yet run nothing, or a thousand times too slowly to boot a
+/// kernel: in a guest without nesting, in a container, with a broken module. Guests with KVM would then hang or fail.
 package enum KVMProbe {
     /// - Parameter deadline: after which KVM counts as unusable. A child that hangs in the kernel is killed and left to it.
     package static func run(deadline: Duration = .seconds(2)) async -> KVMUsability {
@@ -24,9 +24,12 @@ package enum KVMProbe {
         } catch {
             return .unusable(reason: "the probe cannot be watched: \(error)")
         }
-        guard await process.exit.wait(upTo: deadline) != nil else {
+        guard let status = await process.exit.wait(upTo: deadline) else {
             try? process.signal(SIGKILL)
-            return .unusable(reason: "running one instruction did not end within \(deadline)")
+            return .unusable(reason: "running a few instructions did not end within \(deadline)")
+        }
+        guard status != .killed(signal: SIGPROF) else {
+            return .unusable(reason: "it runs guests far too slowly, as if it emulated each instruction")
         }
         var result = vireo_kvm_report()
         let count = withUnsafeMutableBytes(of: &result) { read(report.rawValue, $0.baseAddress, $0.count) }
@@ -46,7 +49,7 @@ package enum KVMProbe {
         case VIREO_KVM_MEMORY.rawValue: what = "giving a virtual machine memory"
         case VIREO_KVM_CREATE_VCPU.rawValue: what = "creating a virtual CPU"
         case VIREO_KVM_REGISTERS.rawValue: what = "setting the registers of a virtual CPU"
-        default: what = "running one instruction (exit reason \(detail))"
+        default: what = "running a few instructions (exit reason \(detail))"
         }
         return .unusable(reason: "\(what) failed" + (error.rawValue == 0 ? "" : ": \(error)"))
     }
