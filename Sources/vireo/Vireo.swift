@@ -51,8 +51,3 @@ struct Vireo: AsyncParsableCommand {
         }
     }
 }
-
-/// The version that `vireo --version` and `vireod` print.
-enum VireoVersion {
-    static let text = "0.1.0"
-}

@@ -7,7 +7,7 @@ import VireoCore
 
 /// The formats of disk images that QEMU reads and `vireo run` offers.
 enum ImageFormat: String, Hashable, Sendable, CaseIterable {
-    case raw, qcow2, vmdk, vdi, vpc, vhdx
+    case raw, qcow2, vmdk, vdi, vpc
 
     /// The format of the image at `path`, from its name, or from its first bytes where that can do no harm.
     ///
@@ -25,7 +25,6 @@ enum ImageFormat: String, Hashable, Sendable, CaseIterable {
         case "raw", "iso": return .raw
         case "vmdk": return .vmdk
         case "vdi": return .vdi
-        case "vhdx": return .vhdx
         case "vhd": return .vpc
         default: break
         }

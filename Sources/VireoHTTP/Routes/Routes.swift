@@ -1,0 +1,9 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+/// The table of all operations; the OpenAPI document is made from it.
+package enum Routes {
+    package static let all: [Route] =
+        HostRoutes.all + DomainRoutes.all + PowerRoutes.all + ConsoleRoutes.all + LogRoutes.all
+        + StatisticsRoutes.all + EventRoutes.all + OperationRoutes.all
+}
