@@ -1,0 +1,58 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import SystemPackage
+package import VireoModel
+
+/// A file of the host that a domain's QEMU opens.
+struct DomainFile: Hashable, Sendable {
+    enum Use: Hashable, Sendable {
+        /// Must be there; QEMU reads it.
+        case read
+        /// Must be there; QEMU writes it.
+        case write
+        /// Made when it is not there; QEMU appends to it.
+        case output
+    }
+
+    var path: String
+    var use: Use
+    /// What the file is, for messages: "disk 'vda'".
+    var subject: String
+    /// Whether a missing file only empties the drive (`startupPolicy='optional'`).
+    var isOptional = false
+}
+
+extension Domain {
+    /// Every file that QEMU opens by its path for this domain.
+    var files: [DomainFile] {
+        var files: [DomainFile] = []
+        for disk in devices.disks {
+            guard let path = disk.source.path else { continue }
+            if case .dir = disk.source.location { continue }
+            let isReadOnly = disk.isReadOnly || disk.kind == .cdrom
+            files.append(
+                DomainFile(
+                    path: path, use: isReadOnly ? .read : .write, subject: "disk '\(disk.target)'",
+                    isOptional: disk.source.startupPolicy == .optional))
+        }
+        for (path, subject) in [(os.kernel, "kernel"), (os.initrd, "initrd"), (os.deviceTree, "device tree")] {
+            if let path { files.append(DomainFile(path: path, use: .read, subject: subject)) }
+        }
+        if let path = os.loader?.path { files.append(DomainFile(path: path, use: .read, subject: "firmware")) }
+        for table in os.acpiTables { files.append(DomainFile(path: table.path, use: .read, subject: "ACPI table")) }
+        if let path = os.nvram?.source?.path { files.append(DomainFile(path: path, use: .write, subject: "NVRAM")) }
+        let sources =
+            devices.serials.map(\.source) + devices.parallels.map(\.source) + devices.consoles.map(\.source)
+            + devices.channels.map(\.source)
+        for source in sources {
+            if case .file(let path, _) = source.kind {
+                files.append(DomainFile(path: path, use: .output, subject: "character device"))
+            }
+            if let log = source.log {
+                files.append(DomainFile(path: log.file, use: .output, subject: "log of a character device"))
+            }
+        }
+        return files
+    }
+}

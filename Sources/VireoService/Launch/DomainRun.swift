@@ -1,0 +1,65 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+private import FoundationEssentials
+package import SystemPackage
+package import VireoCore
+package import VireoModel
+package import VireoQEMU
+
+/// What exists because a domain runs: from the intent to start it until everything is cleared away.
+struct DomainRun {
+    /// Also tells one run from the next.
+    let id: Int32
+    let directory: FilePath
+    let emulator: FilePath
+    /// Seconds since 1970.
+    let startedAt: Double
+    var details = RunDetails()
+
+    /// nil until it was spawned.
+    var qemu: QEMUProcess?
+    var phase = Phase.starting
+    /// What `shut off` will be for, once it is decided that QEMU ends.
+    var endReason: ShutOffReason?
+    /// Whether a guest that powers off is to be reset instead, as asked for by `reboot`.
+    var rebootsOnPowerOff = false
+    /// Why the CPUs will run or stop next; consumed by the monitor's event.
+    var nextRun: RunningReason?
+    var nextPause: PausedReason?
+    /// The connection that takes the domain with it when it goes.
+    var owner: ClientIdentity?
+    /// Reads the monitor's events until it closes.
+    var events: Task<Void, Never>?
+    /// Waits for the process to end. Never cancelled: it ends with the process, or with the daemon.
+    var exit: Task<Void, Never>?
+    /// Set when everything of the run is gone.
+    let ended = OneShot<Void>()
+
+    enum Phase { case starting, running, stopping, clearing }
+}
+
+/// What a later daemon must know of a run besides the columns of its record.
+struct RunDetails: Codable, Hashable, Sendable {
+    var tpm: ProcessIdentity?
+    var rebootsOnPowerOff: Bool?
+    /// Logs of serial consoles that the service keeps short.
+    var consoleLogs: [String] = []
+    var ownerConnection: UInt64?
+
+    /// - Returns: an empty value for text that this version cannot read.
+    init(json: String) {
+        self = (try? JSONDecoder().decode(Self.self, from: Data(json.utf8))) ?? Self()
+    }
+
+    init() {}
+
+    var json: String {
+        (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+}
+
+extension DomainRun {
+    var monitorSocket: FilePath { directory.appending("monitor.sock") }
+    var tpmSocket: FilePath { directory.appending("tpm.sock") }
+}

@@ -1,0 +1,112 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+private import Glibc
+package import SystemPackage
+package import VireoCore
+
+/// Small file work of the service. Everything here blocks: call it through `BlockingWork`.
+enum FileAccess {
+    struct Status: Sendable {
+        var uid: UInt32
+        var gid: UInt32
+        var mode: UInt32
+        var isRegular: Bool
+        var size: Int64
+    }
+
+    /// - Throws: `Errno`. Symbolic links are followed: images are named by people.
+    static func status(_ path: String) throws(Errno) -> Status {
+        var info = stat()
+        guard stat(path, &info) == 0 else { throw Errno(rawValue: errno) }
+        return Status(
+            uid: info.st_uid, gid: info.st_gid, mode: info.st_mode, isRegular: info.st_mode & S_IFMT == S_IFREG,
+            size: Int64(info.st_size))
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    static func changeOwner(_ path: String, uid: UInt32, gid: UInt32) throws(Errno) {
+        guard chown(path, uid, gid) == 0 else { throw Errno(rawValue: errno) }
+    }
+
+    /// Makes a directory and its parents; an existing one gets `mode` and the owner too.
+    static func makeDirectory(_ path: FilePath, mode: UInt32, uid: UInt32? = nil, gid: UInt32? = nil) throws(Errno) {
+        var current = FilePath(root: path.root)
+        for component in path.components {
+            current.append(component)
+            if mkdir(current.string, mode_t(current == path ? mode : 0o755)) != 0, errno != EEXIST {
+                throw Errno(rawValue: errno)
+            }
+        }
+        guard chmod(path.string, mode_t(mode)) == 0 else { throw Errno(rawValue: errno) }
+        if let uid, let gid { try changeOwner(path.string, uid: uid, gid: gid) }
+    }
+
+    /// Removes a directory that holds only files and sockets; one that is not there is fine.
+    static func removeDirectory(_ path: FilePath) throws(Errno) {
+        guard let stream = opendir(path.string) else {
+            if errno == ENOENT { return }
+            throw Errno(rawValue: errno)
+        }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        closedir(stream)
+        for name in names { unlink(path.appending(name).string) }
+        guard rmdir(path.string) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
+    }
+
+    /// Removes a file; one that is not there is fine.
+    static func remove(_ path: String) throws(Errno) {
+        guard unlink(path) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
+    }
+
+    /// Copies a file to a new one, whole and synced, or not at all.
+    static func copy(_ source: String, to target: String, mode: UInt32, uid: UInt32?, gid: UInt32?) throws {
+        let part = target + ".part"
+        try? remove(part)
+        let input = try FileDescriptor.open(source, .readOnly, options: .closeOnExec)
+        defer { try? input.close() }
+        let output = try FileDescriptor.open(
+            part, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec, .noFollow],
+            permissions: FilePermissions(rawValue: CModeT(mode)))
+        do {
+            defer { try? output.close() }
+            var buffer = [UInt8](repeating: 0, count: 1 << 18)
+            while true {
+                let count = try buffer.withUnsafeMutableBytes { try input.read(into: $0) }
+                if count == 0 { break }
+                try output.writeAll(buffer.prefix(count))
+            }
+            if let uid, let gid, fchown(output.rawValue, uid, gid) != 0 { throw Errno(rawValue: errno) }
+            guard fsync(output.rawValue) == 0 else { throw Errno(rawValue: errno) }
+            guard rename(part, target) == 0 else { throw Errno(rawValue: errno) }
+        } catch {
+            try? remove(part)
+            throw error
+        }
+    }
+
+    /// Makes an empty file for QEMU to write to unless it is there, so that QEMU's user may.
+    static func touch(_ path: String, mode: UInt32, uid: UInt32?, gid: UInt32?) throws {
+        let file = try FileDescriptor.open(
+            path, .writeOnly, options: [.create, .append, .closeOnExec, .noFollow, .nonBlocking],
+            permissions: FilePermissions(rawValue: CModeT(mode)))
+        defer { try? file.close() }
+        if let uid, let gid, fchown(file.rawValue, uid, gid) != 0 { throw Errno(rawValue: errno) }
+    }
+
+    /// Whether `user` may read (and write) the file by its mode bits.
+    static func permits(_ status: Status, uid: UInt32, groups: [UInt32], writing: Bool) -> Bool {
+        let wanted: UInt32 = writing ? 0o6 : 0o4
+        if uid == 0 { return true }
+        if status.uid == uid { return (status.mode >> 6) & wanted == wanted }
+        if groups.contains(status.gid) { return (status.mode >> 3) & wanted == wanted }
+        return status.mode & wanted == wanted
+    }
+}

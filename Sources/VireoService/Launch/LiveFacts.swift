@@ -1,0 +1,68 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+private import Logging
+package import VireoCore
+package import VireoModel
+
+/// What only a running QEMU knows, put into the live definition.
+enum LiveFacts {
+    /// The ptys that QEMU opened, from `query-chardev`: devices by their chardev's label.
+    static func ptys(_ answer: JSONValue) -> [String: String] {
+        var paths: [String: String] = [:]
+        for device in answer.arrayValue ?? [] {
+            guard let label = device["label"]?.stringValue, let file = device["filename"]?.stringValue,
+                file.hasPrefix("pty:")
+            else { continue }
+            paths[label] = String(file.dropFirst(4))
+        }
+        return paths
+    }
+
+    /// Fills in the ptys of `domain`; `label` of a device is `char` and its alias, as libvirt names chardevs.
+    static func apply(ptys: [String: String], to domain: inout Domain) {
+        func fill(_ source: inout CharacterSource, _ alias: String?) {
+            guard case .pty = source.kind, let alias, let path = ptys["char\(alias)"] else { return }
+            source.kind = .pty(path: path)
+        }
+        for index in domain.devices.serials.indices {
+            fill(&domain.devices.serials[index].source, domain.devices.serials[index].alias)
+        }
+        for index in domain.devices.parallels.indices {
+            fill(&domain.devices.parallels[index].source, domain.devices.parallels[index].alias)
+        }
+        for index in domain.devices.channels.indices {
+            fill(&domain.devices.channels[index].source, domain.devices.channels[index].alias)
+        }
+        for index in domain.devices.consoles.indices {
+            // The first console of a PC is its first serial port seen again.
+            if index == 0, domain.devices.consoles[0].targetType == .serial, let serial = domain.devices.serials.first {
+                domain.devices.consoles[0].source = serial.source
+                domain.devices.consoles[0].info.alias = serial.alias
+                continue
+            }
+            fill(&domain.devices.consoles[index].source, domain.devices.consoles[index].alias)
+        }
+    }
+
+    /// Whether the guest's end of each virtio channel is open, by chardev label.
+    static func frontends(_ answer: JSONValue) -> [String: Bool] {
+        var open: [String: Bool] = [:]
+        for device in answer.arrayValue ?? [] {
+            guard let label = device["label"]?.stringValue else { continue }
+            open[label] = device["frontend-open"]?.boolValue ?? false
+        }
+        return open
+    }
+
+    /// Sets the state of the virtio channels, as `dumpxml` shows it.
+    static func apply(frontends: [String: Bool], to domain: inout Domain) {
+        for index in domain.devices.channels.indices {
+            guard case .virtio(let name, _) = domain.devices.channels[index].target,
+                let alias = domain.devices.channels[index].alias
+            else { continue }
+            let isOpen = frontends["char\(alias)"] ?? false
+            domain.devices.channels[index].target = .virtio(name: name, state: isOpen ? .connected : .disconnected)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+private import Glibc
+package import SystemPackage
+package import VireoCore
+package import VireoModel
+package import VireoQEMU
+
+/// swtpm, which plays a TPM for one running domain.
+enum SoftwareTPM {
+    private static let binaries: [FilePath] = ["/usr/bin/swtpm", "/usr/local/bin/swtpm"]
+
+    /// Starts swtpm listening at `socket`, with its state below `state`.
+    ///
+    /// - Parameter version: of the TPM standard; TPM 2.0 needs no set-up of its state, 1.2 neither for Vireo's purposes.
+    /// - Throws: `operationFailed` saying what is missing or what swtpm said.
+    static func start(
+        _ emulator: TPM.Emulator, state: FilePath, socket: FilePath, log: FilePath, pidFile: FilePath,
+        user: SpawnRequest.Credentials?
+    ) async throws -> WatchedProcess {
+        guard let binary = binaries.first(where: { FileAccess.exists($0.string) }) else {
+            throw VireoError(
+                .operationFailed, "the TPM emulator needs swtpm, which is not installed; install the package 'swtpm'")
+        }
+        try await BlockingWork.run(awaiting: "the TPM's state '\(state)'") {
+            try FileAccess.makeDirectory(state.removingLastComponent(), mode: 0o711)
+            try FileAccess.makeDirectory(state, mode: 0o700, uid: user?.uid, gid: user?.gid)
+            try FileAccess.touch(log.string, mode: 0o600, uid: user?.uid, gid: user?.gid)
+        }
+        var arguments = [
+            "socket", "--ctrl", "type=unixio,path=\(socket),mode=0600", "--tpmstate", "dir=\(state),mode=0600", "--log",
+            "file=\(log)", "--terminate", "--flags", "not-need-init,startup-clear",
+        ]
+        if emulator.version != .v1 { arguments.append("--tpm2") }
+        var request = SpawnRequest(executable: binary, arguments: arguments)
+        request.credentials = user
+        let process: WatchedProcess
+        do {
+            process = try await WatchedProcess.spawn(request)
+        } catch {
+            throw VireoError(.operationFailed, "cannot start the TPM emulator: \(error)", cause: error)
+        }
+        // swtpm makes its socket within milliseconds, and has no other way to say that it is ready.
+        for _ in 0..<500 {
+            if FileAccess.exists(socket.string) { return process }
+            if process.exit.value != nil { break }
+            try await Task.sleep(for: .milliseconds(4))
+        }
+        _ = try? await process.stop(StopLadder([.init(.kill, patience: .seconds(2))]))
+        throw VireoError(.operationFailed, "the TPM emulator did not start; see '\(log)'")
+    }
+}
