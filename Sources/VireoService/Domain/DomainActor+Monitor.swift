@@ -2,11 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
+private import VireoQEMU
+package import VireoQMP
 
 extension DomainActor {
     /// - Throws: `operationInvalid` "domain is not running", with libvirt's words.
     package func requireActive() throws(VireoError) {
         guard isActive else { throw VireoError(.operationInvalid, "domain is not running") }
+    }
+
+    /// The monitor of the running QEMU.
+    ///
+    /// - Throws: `operationInvalid` when the domain does not run; `operationFailed` while it has no QEMU yet.
+    package func monitor() throws(VireoError) -> QMPClient {
+        try requireActive()
+        guard let qemu = run?.qemu else {
+            throw VireoError(.operationInvalid, "domain '\(name)' is still being started")
+        }
+        return qemu.monitor
     }
 
     /// Runs one QMP command of the running domain's QEMU.
@@ -18,13 +31,31 @@ extension DomainActor {
     package func qmp(
         _ command: String, _ arguments: JSONValue? = nil, timeout: Duration = .seconds(10)
     ) async throws -> JSONValue {
-        try requireActive()
-        throw VireoError(.noSupport, "QMP command \(command) cannot be sent yet")
+        let monitor = try monitor()
+        do {
+            return try await monitor.execute(command, arguments ?? [:], timeout: timeout)
+        } catch let error as QMPError {
+            throw translate(error, command: command)
+        }
     }
 
     /// The same for a whole line of JSON that a client wrote; returns QEMU's whole answer.
     package func rawQMP(_ line: String, timeout: Duration = .seconds(10)) async throws -> String {
-        try requireActive()
-        throw VireoError(.noSupport, "QMP lines cannot be sent yet")
+        let monitor = try monitor()
+        guard let value = try? JSONValue.parse(line.utf8), case .object(let request) = value else {
+            throw VireoError(.invalidArg, "the command is not a JSON object")
+        }
+        do {
+            return try await monitor.executeRaw(request, timeout: timeout).text
+        } catch let error as QMPError {
+            throw translate(error, command: request["execute"]?.stringValue ?? "?")
+        }
+    }
+
+    private func translate(_ error: QMPError, command: String) -> VireoError {
+        if error.kind == .closed, run == nil || run?.endReason != nil {
+            return VireoError(.operationFailed, "domain is no longer running", cause: error)
+        }
+        return VireoError(error, command: command)
     }
 }

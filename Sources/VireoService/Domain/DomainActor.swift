@@ -30,7 +30,11 @@ public actor DomainActor {
     package internal(set) var isUpdated = false
     package internal(set) var lastJob: JobView?
     /// -1 while the domain does not run.
-    package internal(set) var id: Int32 = -1
+    package var id: Int32 { run?.id ?? -1 }
+    /// What exists because the domain runs.
+    var run: DomainRun?
+    /// Whoever waits for the status to change, in `waitForStatus`.
+    var statusWaiters: [OneShot<Void>] = []
     /// Set once the domain is gone: undefined, or a transient one that ended.
     package internal(set) var isRemoved = false
 
@@ -52,7 +56,7 @@ public actor DomainActor {
     /// The domain as it was last published. Never waits for the actor.
     nonisolated package var view: DomainView { published.withLock { $0 } }
 
-    package var isActive: Bool { id != -1 }
+    package var isActive: Bool { run != nil }
     package var isPersistent: Bool { inactive != nil }
     package var reference: DomainReference { DomainReference(uuid: uuid, name: name, id: id) }
 
@@ -60,8 +64,8 @@ public actor DomainActor {
     package func publish() {
         let view = DomainView(
             uuid: uuid, name: name, id: id, status: status, isPersistent: isPersistent, autostart: autostart,
-            live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated, pid: nil,
-            startedAt: nil, statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob)
+            live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated,
+            pid: run?.qemu?.process.pid, startedAt: run?.startedAt, statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob)
         published.withLock { $0 = view }
     }
 
@@ -70,12 +74,16 @@ public actor DomainActor {
         hypervisor.events.publish(DomainEvent(reference, payload, time: hypervisor.now))
     }
 
-    /// Moves to `status` and publishes it; the time of the change is noted if it is one.
-    package func setStatus(_ status: DomainStatus) {
-        if status != self.status {
-            self.status = status
-            statusChangedAt = hypervisor.now
-        }
+    /// Takes a transition if it makes sense in the present status, and publishes where it led.
+    ///
+    /// - Returns: whether it did; if not, nothing happened and nobody is to be told.
+    @discardableResult
+    package func move(_ transition: DomainTransition) -> Bool {
+        guard let next = status.next(transition) else { return false }
+        status = next
+        statusChangedAt = hypervisor.now
         publish()
+        wakeStatusWaiters()
+        return true
     }
 }
