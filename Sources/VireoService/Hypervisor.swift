@@ -1,32 +1,95 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import VireoCore
+package import Logging
+package import SystemPackage
+package import VireoCore
+package import VireoHost
+package import VireoModel
+package import VireoQEMU
+package import VireoStore
 
 /// The root of the service: finds domains, makes them, and owns what they share.
 public final class Hypervisor: Sendable {
     package let configuration: ServiceConfiguration
     package let events = EventBus()
+    package let store: Store
+    package let host: HostInformation
+    /// Who QEMU runs as; nil: as the daemon.
+    package let qemuUser: SpawnRequest.Credentials?
+    package var logger: Logger { configuration.logger }
     let registry = DomainRegistry()
+    let emulators: EmulatorCatalog
+    let ports = PortAllocator()
+    let background = BackgroundTasks()
 
-    init(configuration: ServiceConfiguration) { self.configuration = configuration }
+    private init(
+        _ configuration: ServiceConfiguration, store: Store, host: HostInformation,
+        qemuUser: SpawnRequest.Credentials?
+    ) {
+        (self.configuration, self.store, self.host, self.qemuUser) = (configuration, store, host, qemuUser)
+        emulators = EmulatorCatalog(
+            store: store, user: qemuUser, directories: configuration.emulatorDirectories, logger: configuration.logger)
+    }
 
     /// Opens the store and loads every domain; they can be listed as soon as this returns.
     ///
+    /// Emulators are probed in the background from here on.
     /// - Throws: `VireoError` when the directories or the database cannot be used.
     package static func open(_ configuration: ServiceConfiguration) async throws -> Hypervisor {
-        Hypervisor(configuration: configuration)
+        let user = try QEMUUser.resolve(configuration.qemuUser, isPrivileged: configuration.isPrivileged)
+        try await makeDirectories(configuration.paths, user: user)
+        let store = try await Store.open(at: configuration.paths.database, logger: configuration.logger)
+        let uuid = try configuration.hostUUID
+            ?? HostInformation.identity(keptAt: configuration.paths.state.appending("host-uuid"))
+        let host = HostInformation(hostname: configuration.hostname, uuid: uuid)
+        let hypervisor = Hypervisor(configuration, store: store, host: host, qemuUser: user)
+        hypervisor.emulators.warmUp()
+        try await hypervisor.loadDomains()
+        hypervisor.recordHistory()
+        return hypervisor
     }
 
     /// Takes over the guests that still run, then starts those that are marked for autostart.
-    package func start() async {}
+    ///
+    /// Returns when every guest was looked at; a frozen one is waited for in the background.
+    package func start() async {
+        await takeOver()
+        watchConsoleLogs()
+        await autostart()
+    }
 
     /// Lets go of the guests, which run on, and closes the store.
-    package func shutdown() async {}
+    package func shutdown() async {
+        await background.end()
+        try? store.close()
+    }
 
     /// A client's connection is gone: the domains that it started with `autodestroy` go too.
-    package func clientClosed(_ client: ClientIdentity) {}
+    package func clientClosed(_ client: ClientIdentity) {
+        for domain in domains where domain.view.isActive {
+            background.run { await domain.ownerLeft(client) }
+        }
+    }
 
     /// Seconds since 1970.
-    var now: Double { WallClock.now }
+    package var now: Double { WallClock.now }
+
+    private static func makeDirectories(_ paths: HostPaths, user: SpawnRequest.Credentials?) async throws {
+        // What QEMU's user must reach into can be searched, but not listed, by others.
+        let directories: [(FilePath, UInt32)] = [
+            (paths.state, 0o711), (paths.run, 0o711), (paths.log, 0o711), (paths.managedSaves, 0o700),
+            (paths.nvram, 0o711), (paths.tpm, 0o711), (paths.channels, 0o711), (paths.domains, 0o711),
+            (paths.domainLogs, 0o711),
+        ]
+        try await BlockingWork.run(awaiting: "the directory '\(paths.state)'") {
+            for (path, mode) in directories {
+                do {
+                    try FileAccess.makeDirectory(path, mode: user == nil ? mode & 0o700 : mode)
+                } catch {
+                    throw VireoError(.systemError, "cannot make the directory '\(path)': \(error)", cause: error)
+                }
+            }
+        }
+    }
 }

@@ -45,13 +45,19 @@ extension DomainActor {
             default: .finished
             }
         emit(.lifecycle(.shutdown(detail)))
-        guard let run, run.endReason == nil else { return }
+        guard run?.endReason == nil else { return }
         await storeStatus()
-        let isReset = data["reason"]?.stringValue == "guest-reset"
-        let restarts = run.rebootsOnPowerOff || (detail == .guest && !isReset && live?.onPowerOff == .restart)
-        if restarts {
+        if detail != .host { await finishPowerOff(isReset: data["reason"]?.stringValue == "guest-reset") }
+    }
+
+    /// Does what the definition wants when a guest has powered off: QEMU waits for that, stopped.
+    ///
+    /// - Parameter isReset: whether it was a reset that QEMU was told to take for a power-off.
+    func finishPowerOff(isReset: Bool = false) async {
+        guard let run, run.endReason == nil else { return }
+        if run.rebootsOnPowerOff || (!isReset && live?.onPowerOff == .restart) {
             await restartGuest(.booted)
-        } else if detail != .host, live?.onPowerOff != .preserve || isReset {
+        } else if isReset || live?.onPowerOff != .preserve {
             endInBackground(.shutdown, .shutdown)
         }
     }

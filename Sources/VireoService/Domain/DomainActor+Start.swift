@@ -68,6 +68,7 @@ extension DomainActor {
         self.run = run
         self.live = live
         isUpdated = false
+        startedBoot = HostBoot.id
         hypervisor.registry.setID(record.id, of: self)
         move(.launch)
         return record.id

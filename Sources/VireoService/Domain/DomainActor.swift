@@ -33,6 +33,8 @@ public actor DomainActor {
     package var id: Int32 { run?.id ?? -1 }
     /// What exists because the domain runs.
     var run: DomainRun?
+    /// The host's boot in which the domain was last started.
+    var startedBoot: String?
     /// Whoever waits for the status to change, in `waitForStatus`.
     var statusWaiters: [OneShot<Void>] = []
     /// Set once the domain is gone: undefined, or a transient one that ended.

@@ -60,7 +60,31 @@ public enum LifecycleEvent: Hashable, Sendable {
 
     /// The type in words, as the HTTP API and the event history write it.
     public var name: String {
-        ["defined", "undefined", "started", "suspended", "resumed", "stopped", "shutdown", "pmsuspended", "crashed"][
-            Int(type)]
+        switch self {
+        case .defined: "defined"
+        case .undefined: "undefined"
+        case .started: "started"
+        case .suspended: "suspended"
+        case .resumed: "resumed"
+        case .stopped: "stopped"
+        case .shutdown: "shutdown"
+        case .pmSuspended: "pmsuspended"
+        case .crashed: "crashed"
+        }
+    }
+
+    /// The detail in words, as the event history and the HTTP API write it.
+    public var detailName: String {
+        switch self {
+        case .defined(let detail): "\(detail)"
+        case .undefined(let detail): "\(detail)"
+        case .started(let detail): "\(detail)"
+        case .suspended(let detail): "\(detail)"
+        case .resumed(let detail): "\(detail)"
+        case .stopped(let detail): "\(detail)"
+        case .shutdown(let detail): "\(detail)"
+        case .pmSuspended(let detail): "\(detail)"
+        case .crashed(let detail): "\(detail)"
+        }
     }
 }

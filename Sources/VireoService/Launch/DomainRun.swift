@@ -6,6 +6,7 @@ package import SystemPackage
 package import VireoCore
 package import VireoModel
 package import VireoQEMU
+package import VireoStore
 
 /// What exists because a domain runs: from the intent to start it until everything is cleared away.
 struct DomainRun {
@@ -33,6 +34,10 @@ struct DomainRun {
     var events: Task<Void, Never>?
     /// Waits for the process to end. Never cancelled: it ends with the process, or with the daemon.
     var exit: Task<Void, Never>?
+    /// TCP ports that were chosen for displays.
+    var ports: [Int] = []
+    /// What a former daemon stored about the run; nil for one that this daemon started.
+    var stored: RuntimeRecord?
     /// Set when everything of the run is gone.
     let ended = OneShot<Void>()
 

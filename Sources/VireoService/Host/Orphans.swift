@@ -1,0 +1,43 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+private import Glibc
+internal import SystemPackage
+internal import VireoCore
+internal import VireoQEMU
+
+/// QEMUs that were spawned by a daemon that died before it could note their pid.
+enum Orphans {
+    /// Processes whose arguments name the domain's UUID and its private directory, which no other start ever had.
+    static func find(uuid: DomainUUID, directory: FilePath) async -> [ProcessIdentity] {
+        let (uuid, directory) = (uuid.description, directory.string)
+        let found = try? await BlockingWork.run(awaiting: "/proc") { () -> [ProcessIdentity] in
+            guard let stream = opendir("/proc") else { return [] }
+            defer { closedir(stream) }
+            var found: [ProcessIdentity] = []
+            while let entry = readdir(stream) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                guard let pid = Int32(name), let words = commandLine(pid), words.contains(uuid),
+                    words.contains(where: { $0.contains(directory) }), let identity = ProcessIdentity(pid: pid)
+                else { continue }
+                found.append(identity)
+            }
+            return found
+        }
+        return found ?? []
+    }
+
+    private static func commandLine(_ pid: Int32) -> [String]? {
+        guard let file = try? FileDescriptor.open("/proc/\(pid)/cmdline", .readOnly, options: .closeOnExec) else {
+            return nil
+        }
+        defer { try? file.close() }
+        var (bytes, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
+        while bytes.count < 1 << 21, let count = try? buffer.withUnsafeMutableBytes({ try file.read(into: $0) }), count > 0 {
+            bytes += buffer.prefix(count)
+        }
+        return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,88 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import SystemPackage
+internal import VireoCore
+internal import VireoModel
+internal import VireoQEMU
+
+/// What `prepareHost` leaves for the launch.
+struct HostPreparation: Sendable {
+    var launch: QEMULaunch
+}
+
+extension Domain {
+    /// TCP ports of displays that this definition has.
+    var displayPorts: [Int] {
+        devices.graphics.flatMap { graphics -> [Int] in
+            switch graphics.kind {
+            case .vnc(let vnc): [vnc.port, vnc.webSocket].compactMap { $0 }.filter { $0 > 0 }
+            case .spice(let spice): [spice.port, spice.tlsPort].compactMap { $0 }.filter { $0 > 0 }
+            default: []
+            }
+        }
+    }
+
+    /// Chooses ports for displays that ask for one. Ports taken so are returned, to be given back.
+    mutating func chooseDisplayPorts(_ ports: PortAllocator) throws(VireoError) -> [Int] {
+        var chosen: [Int] = []
+        do {
+            for index in devices.graphics.indices {
+                switch devices.graphics[index].kind {
+                case .vnc(var vnc):
+                    guard !vnc.listens.isOnlySockets, vnc.autoPort || vnc.port == nil || vnc.port == -1 else { continue }
+                    let port = try ports.allocate()
+                    chosen.append(port)
+                    vnc.port = port
+                    devices.graphics[index].kind = .vnc(vnc)
+                case .spice(var spice):
+                    guard !spice.listens.isOnlySockets, spice.autoPort || spice.port == -1 else { continue }
+                    let port = try ports.allocate()
+                    chosen.append(port)
+                    spice.port = port
+                    devices.graphics[index].kind = .spice(spice)
+                default: continue
+                }
+            }
+        } catch {
+            for port in chosen { ports.release(port) }
+            throw error
+        }
+        return chosen
+    }
+
+    /// Gives sockets without a path one in the domain's private directory, as QEMU must be told.
+    mutating func chooseSocketPaths(in directory: FilePath) {
+        for index in devices.channels.indices {
+            guard case .unix(var socket) = devices.channels[index].source.kind, socket.path == nil else { continue }
+            let name = devices.channels[index].virtioName ?? "channel\(index)"
+            let safe = (try? DomainName(name))?.pathComponent(limit: 60) ?? "channel\(index)"
+            socket.path = directory.appending(safe).string
+            devices.channels[index].source.kind = .unix(socket)
+        }
+        for index in devices.graphics.indices {
+            switch devices.graphics[index].kind {
+            case .vnc(var vnc):
+                vnc.listens = vnc.listens.map { $0 == .socket(nil) ? .socket(directory.appending("vnc.sock").string) : $0 }
+                devices.graphics[index].kind = .vnc(vnc)
+            case .spice(var spice):
+                spice.listens = spice.listens.map {
+                    $0 == .socket(nil) ? .socket(directory.appending("spice.sock").string) : $0
+                }
+                devices.graphics[index].kind = .spice(spice)
+            default: continue
+            }
+        }
+    }
+}
+
+extension [Graphics.Listen] {
+    /// Whether the display is on unix sockets alone, and needs no port.
+    fileprivate var isOnlySockets: Bool {
+        !isEmpty
+            && allSatisfy {
+                if case .socket = $0 { return true }
+                return $0 == .none
+            }
+    }
+}
