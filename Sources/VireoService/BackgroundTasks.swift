@@ -1,7 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Synchronization
+import Synchronization
 
 /// Tasks that nobody waits for, held so that they can be cancelled when the daemon ends.
 final class BackgroundTasks: Sendable {

@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Synchronization
-internal import VireoCore
+import Synchronization
+import VireoCore
 
 /// All domains, by everything they are looked up by. Never waits.
 ///

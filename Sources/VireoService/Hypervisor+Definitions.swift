@@ -1,13 +1,13 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
+import Logging
 package import SystemPackage
 package import VireoCore
 package import VireoModel
 package import VireoQEMU
-private import VireoStore
-private import VireoXML
+import VireoStore
+import VireoXML
 
 extension Hypervisor {
     /// Defines a domain, or changes the definition of one; stored before this returns.
@@ -49,14 +49,14 @@ extension Hypervisor {
             guard !existing.view.isActive else {
                 throw VireoError(.operationInvalid, "domain '\(definition.name)' is already active")
             }
-            try await existing.withJob(.start, client: client) { domain, _ in try await domain.launch(request) }
+            try await existing.launchInJob(request, client: client)
             return existing
         }
         let domain = DomainActor(uuid: uuid, name: definition.name, inactive: nil, hypervisor: self)
         registry.insert(domain, name: definition.name)
         registry.releaseClaim(uuid, definition.name)
         do {
-            try await domain.withJob(.start, client: client) { domain, _ in try await domain.launch(request) }
+            try await domain.launchInJob(request, client: client)
         } catch {
             await domain.removeIfIdle()
             throw error

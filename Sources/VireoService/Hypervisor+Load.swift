@@ -1,13 +1,13 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
-private import SystemPackage
-internal import VireoCore
-internal import VireoModel
-private import VireoQEMU
-internal import VireoStore
-private import VireoXML
+import Logging
+import SystemPackage
+import VireoCore
+import VireoModel
+import VireoQEMU
+import VireoStore
+import VireoXML
 
 extension Hypervisor {
     /// Makes a domain of everything that the store knows. Nothing outside is waited for.

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Logging
-package import SystemPackage
-package import VireoCore
+import SystemPackage
+import VireoCore
 package import VireoHost
-package import VireoModel
+import VireoModel
 package import VireoQEMU
 package import VireoStore
 
@@ -22,6 +22,8 @@ public final class Hypervisor: Sendable {
     let emulators: EmulatorCatalog
     let ports = PortAllocator()
     let background = BackgroundTasks()
+    /// Firmware as it was installed when the daemon started.
+    let firmware = FirmwareCatalog.load()
 
     private init(
         _ configuration: ServiceConfiguration, store: Store, host: HostInformation,

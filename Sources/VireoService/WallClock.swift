@@ -1,7 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Glibc
+import Glibc
 
 /// The time of day, for people and files; waiting uses `ContinuousClock`.
 enum WallClock {

@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import VireoCore
-internal import VireoModel
+import VireoCore
+import VireoModel
 
 /// What the life of a domain needs of its guest agent.
 extension DomainActor {

@@ -1,11 +1,12 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
+import Logging
+import SystemPackage
 package import VireoCore
 package import VireoModel
-private import VireoStore
-private import VireoXML
+import VireoStore
+import VireoXML
 
 extension DomainActor {
     /// Takes a new definition of the same domain; a running transient domain becomes persistent by it.

@@ -1,9 +1,9 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
-package import VireoCore
-private import VireoQEMU
+import Logging
+import VireoCore
+import VireoQEMU
 
 extension DomainActor {
     /// How long QEMU has to flush its images before it is killed: the guest's data is in the host's page cache by then,

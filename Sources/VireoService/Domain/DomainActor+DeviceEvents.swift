@@ -1,9 +1,9 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import VireoCore
-internal import VireoModel
-internal import VireoQMP
+import VireoCore
+import VireoModel
+import VireoQMP
 
 /// Events of devices: nothing about the domain's status follows from them.
 extension DomainActor {

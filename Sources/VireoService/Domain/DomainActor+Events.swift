@@ -1,11 +1,11 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
-internal import VireoCore
-private import VireoModel
-private import VireoQEMU
-internal import VireoQMP
+import Logging
+import VireoCore
+import VireoModel
+import VireoQEMU
+import VireoQMP
 
 /// What QEMU tells unasked, and what follows from it. The mapping is libvirt's.
 extension DomainActor {

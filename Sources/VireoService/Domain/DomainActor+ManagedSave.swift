@@ -1,7 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import VireoCore
+import VireoCore
 
 extension DomainActor {
     /// Starts from the managed save if there is a usable one. Called by `start` with the job held.

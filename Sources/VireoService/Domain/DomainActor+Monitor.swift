@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
-private import VireoQEMU
+import VireoQEMU
 package import VireoQMP
 
 extension DomainActor {

@@ -1,9 +1,10 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
-package import VireoCore
-private import VireoQEMU
+import Logging
+import VireoCore
+import VireoModel
+import VireoQEMU
 
 extension DomainActor {
     /// Asks the guest to go down, and does not wait for it.
@@ -11,23 +12,18 @@ extension DomainActor {
     /// Without modes: by the agent if it is connected, else by ACPI; with several, the first that works.
     /// - Throws: `operationInvalid` when it does not run; `argumentUnsupported` for modes that QEMU's guests do not have.
     package func shutdown(_ modes: PowerModes = [], client: ClientIdentity? = nil) async throws {
-        try await powerRequest(modes, .stop, client, agentMode: "powerdown") { domain in
-            domain.live?.onPowerOff == .restart
-        }
+        try await powerRequest(modes, .stop, client, agentMode: "powerdown")
     }
 
     /// Asks the guest to reboot, and does not wait for it.
     ///
     /// By ACPI a guest can only be asked to power off: it is reset in that moment, so that QEMU and its id stay.
     package func reboot(_ modes: PowerModes = [], client: ClientIdentity? = nil) async throws {
-        try await powerRequest(modes, .reboot, client, agentMode: "reboot") { domain in
-            domain.live?.onReboot == nil || domain.live?.onReboot == .restart
-        }
+        try await powerRequest(modes, .reboot, client, agentMode: "reboot")
     }
 
     private func powerRequest(
-        _ modes: PowerModes, _ kind: JobKind, _ client: ClientIdentity?, agentMode: String,
-        rebootsOnPowerOff: (isolated DomainActor) -> Bool
+        _ modes: PowerModes, _ kind: JobKind, _ client: ClientIdentity?, agentMode: String
     ) async throws {
         guard modes.isSubset(of: [.acpi, .agent]) else {
             throw VireoError(.argumentUnsupported, "QEMU's guests can be asked by ACPI and by the guest agent only")
@@ -44,7 +40,8 @@ extension DomainActor {
                     domain.logger.info("the guest agent did not do; asking by ACPI", metadata: [LogKey.error: "\(error)"])
                 }
             }
-            domain.run?.rebootsOnPowerOff = rebootsOnPowerOff(domain)
+            let action = kind == .reboot ? domain.live?.onReboot ?? .restart : domain.live?.onPowerOff
+            domain.run?.rebootsOnPowerOff = action == .restart
             try await domain.storeRun()
             _ = try await domain.qmp("system_powerdown")
         }

@@ -1,11 +1,13 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
-package import VireoCore
-private import VireoQEMU
-private import VireoStore
-private import VireoXML
+import Logging
+import SystemPackage
+import VireoCore
+import VireoQEMU
+import VireoQMP
+import VireoStore
+import VireoXML
 
 extension DomainActor {
     /// What is stored about the run at this moment; nil while the domain does not run.

@@ -1,12 +1,13 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
+import Logging
+import SystemPackage
 package import VireoCore
-package import VireoModel
-private import VireoQEMU
-private import VireoStore
-private import VireoXML
+import VireoModel
+import VireoQEMU
+import VireoStore
+import VireoXML
 
 extension DomainActor {
     /// Starts the defined domain: from its managed save if it has one, else afresh.
@@ -25,6 +26,13 @@ extension DomainActor {
                 }
             }
             try await domain.launch(LaunchRequest(definition, options: options, client: client))
+        }
+    }
+
+    /// Takes the job and launches `request`.
+    func launchInJob(_ request: LaunchRequest, client: ClientIdentity?) async throws {
+        try await withJob(request.memory == .incoming ? .restore : .start, client: client) { domain, _ in
+            try await domain.launch(request)
         }
     }
 

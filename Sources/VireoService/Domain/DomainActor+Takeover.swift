@@ -1,12 +1,12 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
-private import SystemPackage
-internal import VireoCore
-internal import VireoModel
-private import VireoQEMU
-internal import VireoStore
+import Logging
+import SystemPackage
+import VireoCore
+import VireoModel
+import VireoQEMU
+import VireoStore
 
 extension DomainActor {
     /// Takes what the store knows about a defined domain.
@@ -60,7 +60,7 @@ extension DomainActor {
             return
         }
         do {
-            let log = BoundedLog(hypervisor.logFile(of: name))
+            let log = BoundedLog(hypervisor.logFile(of: name, uuid))
             // A frozen QEMU answers when it is thawed, be that tomorrow; commands have their own deadlines.
             guard
                 let qemu = try QEMUProcess.adopt(

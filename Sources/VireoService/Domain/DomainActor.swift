@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Logging
+import Synchronization
 package import VireoCore
 package import VireoModel
-private import Synchronization
+import VireoQEMU
 
 /// One domain: its definitions, its QEMU while it runs, its state and its job slot.
 ///

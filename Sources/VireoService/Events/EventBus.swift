@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 package import VireoCore
-private import Synchronization
 
 /// Which events a subscriber wants.
 package struct EventFilter: Hashable, Sendable {

@@ -1,13 +1,13 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import FoundationEssentials
-private import Logging
-private import Synchronization
-package import SystemPackage
-package import VireoCore
-package import VireoQEMU
-private import VireoStore
+import FoundationEssentials
+import Logging
+import Synchronization
+import SystemPackage
+import VireoCore
+import VireoQEMU
+import VireoStore
 
 /// The QEMU binaries of this host and what they can do.
 ///

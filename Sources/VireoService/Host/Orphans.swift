@@ -1,10 +1,10 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Glibc
-internal import SystemPackage
-internal import VireoCore
-internal import VireoQEMU
+import Glibc
+import SystemPackage
+import VireoCore
+import VireoQEMU
 
 /// QEMUs that were spawned by a daemon that died before it could note their pid.
 enum Orphans {

@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 package import VireoCore
-private import Synchronization
 
 /// One holder of a domain's job slot: what it does, for whom, how far it is, and whether somebody asked it to stop.
 package final class Job: Sendable {

@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 package import VireoCore
-private import Synchronization
 
 /// One modifying job at a time for a domain: who waits gets it in turn, within a bounded time, or an error that names
 /// the holder.

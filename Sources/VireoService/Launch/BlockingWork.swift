@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Dispatch
-package import VireoCore
+import Dispatch
+import VireoCore
 
 /// Work that may block in the kernel (files on a dead NFS server), kept away from the cooperative pool and waited for
 /// with a deadline.

@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import SystemPackage
-package import VireoModel
+import SystemPackage
+import VireoModel
 
 /// A file of the host that a domain's QEMU opens.
 struct DomainFile: Hashable, Sendable {

@@ -1,12 +1,12 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import FoundationEssentials
-package import SystemPackage
-package import VireoCore
-package import VireoModel
-package import VireoQEMU
-package import VireoStore
+import FoundationEssentials
+import SystemPackage
+import VireoCore
+import VireoModel
+import VireoQEMU
+import VireoStore
 
 /// What exists because a domain runs: from the intent to start it until everything is cleared away.
 struct DomainRun {

@@ -1,9 +1,9 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Glibc
-package import SystemPackage
-package import VireoCore
+import Glibc
+import SystemPackage
+import VireoCore
 
 /// Small file work of the service. Everything here blocks: call it through `BlockingWork`.
 enum FileAccess {

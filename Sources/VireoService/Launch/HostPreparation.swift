@@ -1,10 +1,10 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import SystemPackage
-internal import VireoCore
-internal import VireoModel
-internal import VireoQEMU
+import SystemPackage
+import VireoCore
+import VireoModel
+import VireoQEMU
 
 /// What `prepareHost` leaves for the launch.
 struct HostPreparation: Sendable {

@@ -1,12 +1,12 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
-package import SystemPackage
-package import VireoCore
-package import VireoModel
-package import VireoQEMU
-package import VireoStore
+import Logging
+import SystemPackage
+import VireoCore
+import VireoModel
+import VireoQEMU
+import VireoStore
 
 /// Gives a domain's files to QEMU's user while it runs, and back to whom they belonged afterwards.
 ///
@@ -30,7 +30,7 @@ struct ImageOwnership: Sendable {
             try await BlockingWork.run(awaiting: "the \(file.subject) '\(file.path)'") {
                 do {
                     try FileAccess.changeOwner(file.path, uid: user.uid, gid: user.gid)
-                } catch {
+                } catch let error as Errno {
                     // Read-only storage and root-squashed NFS: QEMU says whether it can use the file.
                     guard [.readOnlyFileSystem, .notPermitted, .notSupported].contains(error) else {
                         throw VireoError(
@@ -75,7 +75,7 @@ struct ImageOwnership: Sendable {
         return try await BlockingWork.run(awaiting: "the \(file.subject) '\(file.path)'") {
             do {
                 return try FileAccess.status(file.path)
-            } catch {
+            } catch let error as Errno {
                 if error == .noSuchFileOrDirectory, file.use == .output {
                     try FileAccess.touch(file.path, mode: 0o600, uid: user?.uid, gid: user?.gid)
                     return try FileAccess.status(file.path)

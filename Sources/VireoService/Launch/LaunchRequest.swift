@@ -1,10 +1,10 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import VireoCore
+import VireoCore
 package import VireoModel
-package import VireoQEMU
-package import VireoQMP
+import VireoQEMU
+import VireoQMP
 
 /// How a domain is brought to life: afresh, or from saved memory.
 package struct LaunchRequest: Sendable {

@@ -1,9 +1,9 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Logging
-package import VireoCore
-package import VireoModel
+import Logging
+import VireoCore
+import VireoModel
 
 /// What only a running QEMU knows, put into the live definition.
 enum LiveFacts {
@@ -64,5 +64,44 @@ enum LiveFacts {
             let isOpen = frontends["char\(alias)"] ?? false
             domain.devices.channels[index].target = .virtio(name: name, state: isOpen ? .connected : .disconnected)
         }
+    }
+}
+
+extension LiveFacts {
+
+    /// The layers below each disk, as QEMU opened them.
+    static func apply(nodes answer: JSONValue, to domain: inout Domain) {
+        var images: [String: JSONValue] = [:]
+        for node in answer.arrayValue ?? [] {
+            if let name = node["node-name"]?.stringValue { images[name] = node["image"] }
+        }
+        for index in domain.devices.disks.indices {
+            let disk = domain.devices.disks[index]
+            guard let layer = disk.source.index, let image = images["libvirt-\(layer)-format"], disk.backingChain == nil
+            else { continue }
+            var layers: [BackingChain.Layer] = []
+            var next = image["backing-image"]
+            var number = nextLayerIndex(domain)
+            while let found = next, layers.count < layerLimit {
+                var source = DiskSource(.file(found["filename"]?.stringValue))
+                source.index = number
+                number += 1
+                let format = found["format"]?.stringValue.flatMap(ImageFormat.init(rawValue:)) ?? .raw
+                layers.append(BackingChain.Layer(format: format, source: source))
+                next = found["backing-image"]
+            }
+            domain.devices.disks[index].backingChain = BackingChain(layers: layers, isTerminated: true)
+        }
+    }
+
+    /// libvirt's bound on the length of a chain.
+    private static let layerLimit = 200
+
+    /// The first number that no layer of any disk has.
+    private static func nextLayerIndex(_ domain: Domain) -> Int {
+        let used = domain.devices.disks.flatMap { disk in
+            [disk.source.index] + (disk.backingChain?.layers.map(\.source.index) ?? [])
+        }
+        return (used.compactMap { $0 }.max() ?? 0) + 1
     }
 }

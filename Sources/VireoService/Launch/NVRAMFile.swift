@@ -1,10 +1,10 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import SystemPackage
-package import VireoCore
-package import VireoModel
-package import VireoQEMU
+import SystemPackage
+import VireoCore
+import VireoModel
+import VireoQEMU
 
 /// The file with the variables of a domain's UEFI firmware.
 enum NVRAMFile {

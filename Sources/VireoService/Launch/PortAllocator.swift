@@ -1,9 +1,9 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Glibc
-private import Synchronization
-package import VireoCore
+import Glibc
+import Synchronization
+import VireoCore
 
 /// Chooses TCP ports for displays whose XML says `autoport`.
 ///

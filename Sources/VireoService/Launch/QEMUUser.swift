@@ -1,9 +1,9 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Glibc
-package import VireoCore
-package import VireoQEMU
+import Glibc
+import VireoCore
+import VireoQEMU
 
 /// The user that QEMU runs as when the daemon is root.
 enum QEMUUser {

@@ -1,11 +1,11 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Glibc
-package import SystemPackage
-package import VireoCore
-package import VireoModel
-package import VireoQEMU
+import Glibc
+import SystemPackage
+import VireoCore
+import VireoModel
+import VireoQEMU
 
 /// swtpm, which plays a TPM for one running domain.
 enum SoftwareTPM {
@@ -16,7 +16,7 @@ enum SoftwareTPM {
     /// - Parameter version: of the TPM standard; TPM 2.0 needs no set-up of its state, 1.2 neither for Vireo's purposes.
     /// - Throws: `operationFailed` saying what is missing or what swtpm said.
     static func start(
-        _ emulator: TPM.Emulator, state: FilePath, socket: FilePath, log: FilePath, pidFile: FilePath,
+        _ emulator: TPM.Emulator, state: FilePath, socket: FilePath, log: FilePath,
         user: SpawnRequest.Credentials?
     ) async throws -> WatchedProcess {
         guard let binary = binaries.first(where: { FileAccess.exists($0.string) }) else {
@@ -33,7 +33,7 @@ enum SoftwareTPM {
             "file=\(log)", "--terminate", "--flags", "not-need-init,startup-clear",
         ]
         if emulator.version != .v1 { arguments.append("--tpm2") }
-        var request = SpawnRequest(executable: binary, arguments: arguments)
+        var request = SpawnRequest(binary, arguments)
         request.credentials = user
         let process: WatchedProcess
         do {

@@ -1,0 +1,152 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import SystemPackage
+import VireoCore
+import VireoModel
+import VireoQEMU
+
+/// What a running domain needs of the host: taken before QEMU is spawned, given back when it is gone.
+extension DomainActor {
+    /// Makes directories, files, sockets and helpers, gives images to QEMU's user, and says how QEMU is to be spawned.
+    ///
+    /// `live` gets what was chosen: ports, socket paths, aliases. Whatever was taken when this throws is released by
+    /// `finishRun`.
+    func prepareHost(
+        _ live: inout Domain, _ request: LaunchRequest, _ capabilities: QEMUCapabilities
+    ) async throws -> HostPreparation {
+        guard let run else { throw VireoError(.internalError, "the domain is not being started") }
+        let user = hypervisor.qemuUser
+        try await BlockingWork.run(awaiting: "the directory '\(run.directory)'") {
+            try? FileAccess.removeDirectory(run.directory)
+            try FileAccess.makeDirectory(run.directory, mode: 0o700, uid: user?.uid, gid: user?.gid)
+        }
+        live.chooseSocketPaths(in: run.directory)
+        let ports = try live.chooseDisplayPorts(hypervisor.ports)
+        self.run?.ports = ports
+        try await NVRAMFile.prepare(live, reset: request.options.contains(.resetNVRAM), user: user)
+        try await hypervisor.ownership.acquire(live.files, for: uuid)
+        let logs = try await prepareConsoleLogs(live, user: user)
+        self.run?.details.consoleLogs = logs.values.sorted()
+        if let emulator = live.tpmEmulator { try await startTPM(emulator, run) }
+        return try launchPlan(live, request, capabilities, run, consoleLogs: logs)
+    }
+
+    /// Files that get a copy of what serial consoles print, by the alias of the device.
+    private func prepareConsoleLogs(
+        _ live: Domain, user: SpawnRequest.Credentials?
+    ) async throws -> [String: String] {
+        var logs: [String: String] = [:]
+        for serial in live.devices.serials {
+            guard case .pty = serial.source.kind, serial.source.log == nil, let alias = serial.alias else { continue }
+            logs[alias] = hypervisor.configuration.paths.domainLogs.appending("\(fileName)-\(alias).log").string
+        }
+        let paths = logs.values.sorted()
+        try await BlockingWork.run(awaiting: "console logs") {
+            for path in paths { try FileAccess.touch(path, mode: 0o600, uid: user?.uid, gid: user?.gid) }
+        }
+        return logs
+    }
+
+    private func startTPM(_ emulator: TPM.Emulator, _ run: DomainRun) async throws {
+        let paths = hypervisor.configuration.paths
+        let state = paths.tpm.appending(uuid.description).appending(emulator.version == .v1 ? "tpm1.2" : "tpm2")
+        let process = try await SoftwareTPM.start(
+            emulator, state: state, socket: run.tpmSocket,
+            log: paths.domainLogs.appending("\(fileName)-swtpm.log"), user: hypervisor.qemuUser)
+        self.run?.details.tpm = process.identity
+        try await storeRun()
+    }
+
+    /// Gives back everything that the run took. Nothing here fails: what cannot be released is logged.
+    func releaseHost(_ run: DomainRun) async {
+        for port in run.ports + (run.stored == nil ? [] : live?.displayPorts ?? []) { hypervisor.ports.release(port) }
+        if let identity = run.details.tpm, let process = try? WatchedProcess.adopt(identity) {
+            _ = try? await process.stop(StopLadder([.init(.terminate, patience: .seconds(1)), .init(.kill, patience: .seconds(1))]))
+        }
+        await hypervisor.ownership.release(uuid)
+        do {
+            try await BlockingWork.run(within: .seconds(5), awaiting: "the directory '\(run.directory)'") {
+                try FileAccess.removeDirectory(run.directory)
+            }
+        } catch {
+            logger.warning(
+                "the directory of a run could not be removed",
+                metadata: [LogKey.path: "\(run.directory)", LogKey.error: "\(error)"])
+        }
+    }
+
+    /// Deletes the logs of the domain, as `destroy --remove-logs` asks for.
+    func removeLogs() async {
+        let directory = hypervisor.configuration.paths.domainLogs
+        let names = ["\(fileName).log", "\(fileName)-serial0.log", "\(fileName)-swtpm.log"]
+        try? await BlockingWork.run(awaiting: "logs") {
+            for name in names {
+                try? FileAccess.remove(directory.appending(name).string)
+                try? FileAccess.remove(directory.appending(name).string + ".0")
+            }
+        }
+    }
+
+    /// The name as part of file names: two names that differ only in odd characters are told apart by the UUID.
+    nonisolated var fileName: String { Hypervisor.fileName(of: view.name, uuid) }
+
+    // MARK: After QEMU answers
+
+    /// Sets the passwords of displays: they are not on QEMU's command line, where everybody could read them.
+    func setUpDisplays(_ live: Domain) async throws {
+        for graphics in live.devices.graphics {
+            let (password, scheme): (Graphics.Password, String)
+            switch graphics.kind {
+            case .vnc(let vnc): (password, scheme) = (vnc.password, "vnc")
+            case .spice(let spice): (password, scheme) = (spice.password, "spice")
+            default: continue
+            }
+            guard let text = password.text else { continue }
+            var arguments: JSONObject = ["protocol": .string(scheme), "password": .string(text)]
+            if let connected = password.connected { arguments["connected"] = .string(connected.rawValue) }
+            _ = try await qmp("set_password", .object(arguments))
+            if let validTo = password.validTo.flatMap(ExpiryDate.seconds) {
+                _ = try await qmp("expire_password", ["protocol": .string(scheme), "time": .string("\(validTo)")])
+            }
+        }
+    }
+
+    /// Asks QEMU for what only it knows, and puts it into the live definition.
+    package func readLiveFacts() async throws {
+        let chardevs = try await qmp("query-chardev")
+        guard var definition = live else { return }
+        LiveFacts.apply(ptys: LiveFacts.ptys(chardevs), to: &definition)
+        LiveFacts.apply(frontends: LiveFacts.frontends(chardevs), to: &definition)
+        if definition.devices.disks.contains(where: { !$0.source.isEmpty }) {
+            let nodes = try await qmp("query-named-block-nodes", ["flat": true])
+            LiveFacts.apply(nodes: nodes, to: &definition)
+        }
+        live = definition
+        publish()
+    }
+}
+
+extension Domain {
+    /// The TPM that swtpm plays, if the domain has one.
+    var tpmEmulator: TPM.Emulator? {
+        for tpm in devices.tpms {
+            if case .emulator(let emulator) = tpm.backend { return emulator }
+        }
+        return nil
+    }
+}
+
+extension Hypervisor {
+    /// A domain's name as part of a file name, unique to the domain where characters had to be replaced.
+    static func fileName(of name: DomainName, _ uuid: DomainUUID) -> String {
+        let component = name.pathComponent(limit: 120)
+        return component == name.text ? component : "\(component)-\(uuid.description.prefix(8))"
+    }
+
+    /// QEMU's own log.
+    func logFile(of name: DomainName, _ uuid: DomainUUID) -> FilePath {
+        configuration.paths.domainLogs.appending("\(Self.fileName(of: name, uuid)).log")
+    }
+}
