@@ -32,13 +32,16 @@ package struct DomainCgroup: Hashable, Sendable {
         }
     }
 
-    /// The groups' `cgroup.procs`, open for writing: a process joins by writing its pid, or `0` for itself.
+    /// The groups' files, open for writing, through which a process joins by writing `0`.
+    ///
+    /// In version 1 these are `tasks`: a process of one thread that moves itself by it need not wait for the kernel's global
+    /// lock, which `cgroup.procs` takes and which costs 10 ms and more.
     ///
     /// - Returns: descriptors that the caller closes.
     package func openForJoining() throws(VireoError) -> [FileDescriptor] {
         var descriptors: [FileDescriptor] = []
         for directory in directories {
-            let path = layout.files.located(directory + "/cgroup.procs")
+            let path = layout.files.located(directory + (isUnified ? "/cgroup.procs" : "/tasks"))
             do {
                 descriptors.append(try FileDescriptor.open(path, .writeOnly, options: [.closeOnExec]))
             } catch {
