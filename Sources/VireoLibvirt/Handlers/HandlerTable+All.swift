@@ -6,6 +6,12 @@ extension HandlerTable {
     package static var all: HandlerTable {
         var table = HandlerTable()
         table.addConnection()
+        table.addHost()
+        table.addDomainLookup()
+        table.addDomainReading()
+        table.addEvents()
+        table.addEmptyLists()
+        table.addEmptySnapshots()
         return table
     }
 }
