@@ -1,7 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-internal import VireoCore
+package import VireoCore
 internal import VireoHost
 internal import VireoRPC
 internal import VireoService
