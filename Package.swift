@@ -93,6 +93,14 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
+// The fuzzers are there for `make fuzz` only: they need libFuzzer's runtime and its entry point.
+if Context.environment["VIREO_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "VireoFuzz", dependencies: ["VireoQMP", "VireoRPC", "VireoXML"], path: "Fuzz/Sources",
+            swiftSettings: [.unsafeFlags(["-parse-as-library"])], linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+}
+
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
