@@ -1,0 +1,88 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package import SystemPackage
+package import VireoCore
+package import VireoModel
+
+/// Turns a filled-in definition into the live one that QEMU's command line is made from.
+package enum LiveDefinition {
+    /// Chooses what only a running domain has: firmware, aliases, layer indexes, listen addresses, paths of sockets.
+    ///
+    /// Ports of displays, a vsock's context id and what has to be asked of the host are the service's to set.
+    ///
+    /// - Parameter channels: where sockets of channels go that name no path.
+    /// - Parameter directory: the domain's private directory, for a display's socket without path.
+    /// - Throws: `operationFailed` when no firmware fits; otherwise as `DomainDefaults.assignAddresses`.
+    package static func prepare(
+        _ domain: inout Domain, _ context: DefaultsContext, channels: FilePath, directory: FilePath
+    ) throws(VireoError) {
+        try DomainDefaults.chooseFirmware(&domain, context)
+        DomainAliases.assign(&domain)
+        numberLayers(&domain.devices)
+        for index in domain.devices.channels.indices {
+            guard case .unix(var socket) = domain.devices.channels[index].source.kind, socket.path == nil else { continue }
+            let name = domain.devices.channels[index].virtioName ?? domain.devices.channels[index].alias ?? "channel\(index)"
+            socket.path = channels.appending(safe(name)).string
+            domain.devices.channels[index].source.kind = .unix(socket)
+        }
+        for index in domain.devices.channels.indices where domain.devices.channels[index].isVirtio {
+            let name = domain.devices.channels[index].virtioName
+            domain.devices.channels[index].target = .virtio(name: name, state: .disconnected)
+        }
+        for index in domain.devices.graphics.indices {
+            switch domain.devices.graphics[index].kind {
+            case .vnc(var vnc):
+                vnc.listens = vnc.listens.map { prepared($0, directory.appending("vnc.sock")) }
+                domain.devices.graphics[index].kind = .vnc(vnc)
+            case .spice(var spice):
+                spice.listens = spice.listens.map { prepared($0, directory.appending("spice.sock")) }
+                domain.devices.graphics[index].kind = .spice(spice)
+            case .sdl, .eglHeadless, .dbus, .rdp, .desktop: break
+            }
+        }
+        if domain.resource?.partition == nil {
+            var resource = domain.resource ?? ResourceDefinition()
+            resource.partition = "/machine"
+            domain.resource = resource
+        }
+    }
+
+    private static func prepared(_ listen: Graphics.Listen, _ socket: FilePath) -> Graphics.Listen {
+        switch listen {
+        case .address(nil): .address("127.0.0.1")
+        case .socket(nil): .socket(socket.string)
+        case .address, .socket, .network, .none: listen
+        }
+    }
+
+    /// A channel's name as one component of a path.
+    private static func safe(_ name: String) -> String {
+        let text = String(name.map { $0 == "/" || $0 == "\0" ? "_" : $0 }.prefix(64))
+        return text.hasPrefix(".") || text.isEmpty ? "_" + text : text
+    }
+
+    /// Numbers the layers of all disks: the last disk's first, each chain from its top down.
+    package static func numberLayers(_ devices: inout Devices) {
+        var number = highestLayer(devices)
+        for index in devices.disks.indices.reversed() where !devices.disks[index].source.isEmpty {
+            if devices.disks[index].source.index == nil {
+                number += 1
+                devices.disks[index].source.index = number
+            }
+            guard var chain = devices.disks[index].backingChain else { continue }
+            for layer in chain.layers.indices where chain.layers[layer].source.index == nil {
+                number += 1
+                chain.layers[layer].source.index = number
+            }
+            devices.disks[index].backingChain = chain
+        }
+    }
+
+    /// The highest layer number in use; 0 for none. Numbers are not used again while a domain runs.
+    package static func highestLayer(_ devices: Devices) -> Int {
+        let tops = devices.disks.compactMap(\.source.index)
+        let below = devices.disks.flatMap { $0.backingChain?.layers ?? [] }.compactMap(\.source.index)
+        return (tops + below).max() ?? 0
+    }
+}
