@@ -16,12 +16,14 @@ extension DomainActor {
     func prepareHost(
         _ live: inout Domain, _ request: LaunchRequest, _ capabilities: QEMUCapabilities
     ) async throws -> HostPreparation {
+        try checkInterfaces(live)
         guard let run else { throw VireoError(.internalError, "the domain is not being started") }
         let user = hypervisor.qemuUser
         try await BlockingWork.run(awaiting: "the directory '\(run.directory)'") {
             try? FileAccess.removeDirectory(run.directory)
             try FileAccess.makeDirectory(run.directory, mode: 0o700, uid: user?.uid, gid: user?.gid)
         }
+        DomainAliases.assign(&live)
         live.chooseSocketPaths(in: run.directory)
         let ports = try live.chooseDisplayPorts(hypervisor.ports)
         self.run?.ports = ports
@@ -30,7 +32,11 @@ extension DomainActor {
         let logs = try await prepareConsoleLogs(live, user: user)
         self.run?.details.consoleLogs = logs.values.sorted()
         if let emulator = live.tpmEmulator { try await startTPM(emulator, run) }
-        return try launchPlan(live, request, capabilities, run, consoleLogs: logs)
+        let definition = live
+        let taps = try await BlockingWork.run(awaiting: "taps") { try TapDevices.make(for: definition) }
+        live.nameTargets(taps)
+        let launch = try launchPlan(live, request, capabilities, taps: taps, consoleLogs: logs)
+        return HostPreparation(launch: launch, taps: taps)
     }
 
     /// Files that get a copy of what serial consoles print, by the alias of the device.

@@ -8,7 +8,8 @@ import VireoQEMU
 
 /// QEMUs that were spawned by a daemon that died before it could note their pid.
 enum Orphans {
-    /// Processes whose arguments name the domain's UUID and its private directory, which no other start ever had.
+    /// Processes whose arguments name the domain's UUID and whose home is its private directory, which no other start
+    /// ever had.
     static func find(uuid: DomainUUID, directory: FilePath) async -> [ProcessIdentity] {
         let (uuid, directory) = (uuid.description, directory.string)
         let found = try? await BlockingWork.run(awaiting: "/proc") { () -> [ProcessIdentity] in
@@ -19,8 +20,8 @@ enum Orphans {
                 let name = withUnsafePointer(to: &entry.pointee.d_name) {
                     $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
                 }
-                guard let pid = Int32(name), let words = commandLine(pid), words.contains(uuid),
-                    words.contains(where: { $0.contains(directory) }), let identity = ProcessIdentity(pid: pid)
+                guard let pid = Int32(name), words(FilePath("/proc/\(pid)/cmdline")).contains(uuid),
+                    words(FilePath("/proc/\(pid)/environ")).contains("HOME=\(directory)"), let identity = ProcessIdentity(pid: pid)
                 else { continue }
                 found.append(identity)
             }
@@ -29,10 +30,9 @@ enum Orphans {
         return found ?? []
     }
 
-    private static func commandLine(_ pid: Int32) -> [String]? {
-        guard let file = try? FileDescriptor.open("/proc/\(pid)/cmdline", .readOnly, options: .closeOnExec) else {
-            return nil
-        }
+    /// The NUL-terminated words of a file in `/proc`; none when it cannot be read.
+    private static func words(_ path: FilePath) -> [String] {
+        guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return [] }
         defer { try? file.close() }
         var (bytes, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
         while bytes.count < 1 << 21, let count = try? buffer.withUnsafeMutableBytes({ try file.read(into: $0) }), count > 0 {

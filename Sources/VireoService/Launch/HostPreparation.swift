@@ -9,9 +9,19 @@ import VireoQEMU
 /// What `prepareHost` leaves for the launch.
 struct HostPreparation: Sendable {
     var launch: QEMULaunch
+    /// Kept open until QEMU has them.
+    var taps: TapDevices
 }
 
 extension Domain {
+    /// Notes the host's names of taps.
+    mutating func nameTargets(_ taps: TapDevices) {
+        for tap in taps.taps {
+            guard let index = devices.interfaces.firstIndex(where: { $0.alias == tap.alias }) else { continue }
+            devices.interfaces[index].target = tap.name
+        }
+    }
+
     /// TCP ports of displays that this definition has.
     var displayPorts: [Int] {
         devices.graphics.flatMap { graphics -> [Int] in

@@ -7,15 +7,77 @@ import VireoModel
 import VireoQEMU
 
 extension DomainActor {
+    /// The number that the listening monitor socket has in QEMU.
+    private static let monitorDescriptor: CInt = 3
+    /// From here on taps and the like.
+    private static let firstDescriptor: CInt = 10
+
     /// How QEMU is to be spawned for `live`: its arguments, its user, its limits, where its monitor and its log are.
+    ///
+    /// Pure but for the descriptors of `taps`, which the caller keeps open until QEMU was spawned.
     func launchPlan(
-        _ live: Domain, _ request: LaunchRequest, _ capabilities: QEMUCapabilities, _ run: DomainRun,
+        _ live: Domain, _ request: LaunchRequest, _ capabilities: QEMUCapabilities, taps: TapDevices,
         consoleLogs: [String: String]
-    ) throws -> HostPreparation {
-        let spawn = SpawnRequest(run.emulator, [])
-        return HostPreparation(
-            launch: QEMULaunch(
-                spawn, monitorSocket: run.monitorSocket, monitorDescriptor: 3,
-                log: BoundedLog(hypervisor.logFile(of: name, uuid))))
+    ) throws -> QEMULaunch {
+        guard let run else { throw VireoError(.internalError, "the domain is not being started") }
+        var resources = LaunchResources(
+            capabilities: capabilities, accelerator: try accelerator(of: live, capabilities),
+            monitorDescriptor: Self.monitorDescriptor, directory: run.directory, now: Int64(hypervisor.now))
+        if request.memory == .incoming { resources.incoming = .deferred }
+        resources.consoleLogs = consoleLogs.mapValues { FilePath($0) }
+        for tpm in live.devices.tpms {
+            if case .emulator = tpm.backend, let alias = tpm.alias { resources.tpmSockets[alias] = run.tpmSocket }
+        }
+        var descriptors: [SpawnRequest.Descriptor] = []
+        for tap in taps.taps {
+            for descriptor in tap.descriptors {
+                let number = Self.firstDescriptor + CInt(descriptors.count)
+                descriptors.append(.init(descriptor, as: number))
+                resources.taps[tap.alias, default: []].append(number)
+            }
+        }
+        var spawn = SpawnRequest(run.emulator, try QEMUArguments.build(live, resources))
+        spawn.descriptors = descriptors
+        spawn.credentials = hypervisor.qemuUser
+        let home = run.directory.string
+        for variable in ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] { spawn.environment[variable] = home }
+        for variable in live.qemuCommandLine?.environment ?? [] { spawn.environment[variable.name] = variable.value ?? "" }
+        if live.memory.backing?.isLocked == true { spawn.limits.append(.init(resource: 8, value: .max)) }
+        return QEMULaunch(
+            spawn, monitorSocket: run.monitorSocket, monitorDescriptor: Self.monitorDescriptor,
+            log: BoundedLog(hypervisor.logFile(of: name, uuid)))
+    }
+
+    /// - Throws: `configUnsupported` where the definition wants KVM and the host does not have it.
+    private func accelerator(
+        of live: Domain, _ capabilities: QEMUCapabilities
+    ) throws(VireoError) -> QEMUCapabilities.Accelerator {
+        switch live.kind {
+        case .qemu: return .tcg
+        case .kvm:
+            if capabilities.accelerators.contains(.kvm) { return .kvm }
+            var why = "this emulator does not have it"
+            if case .unusable(let reason) = capabilities.kvm { why = reason }
+            throw VireoError(
+                .configUnsupported,
+                "domain '\(name)' needs KVM, which does not work here (\(why)); use <domain type='qemu'> to run it without")
+        }
+    }
+
+    /// - Throws: `configUnsupported` for kinds of interfaces that are not there yet.
+    func checkInterfaces(_ live: Domain) throws(VireoError) {
+        for (index, interface) in live.devices.interfaces.enumerated() {
+            switch interface.source {
+            case .user, .bridge, .ethernet: continue
+            case .network(let network):
+                throw VireoError(
+                    .configUnsupported,
+                    "interface \(index + 1) wants the network '\(network.name)': virtual networks come later; use type='user' or type='bridge'")
+            default:
+                throw VireoError(
+                    .configUnsupported,
+                    "/domain/devices/interface[\(index + 1)]: type '\(interface.source.typeWord)' cannot be started yet")
+            }
+        }
     }
 }

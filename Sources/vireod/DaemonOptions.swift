@@ -1,0 +1,97 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Glibc
+import Logging
+import SystemPackage
+import VireoCore
+import VireoLibvirt
+
+/// What vireod can be told on its command line.
+struct DaemonOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Keep everything below this directory: state, logs and sockets.", valueName: "directory"))
+    var root: String?
+
+    @Option(name: .long, help: ArgumentHelp("Be known by this name instead of the host's.", valueName: "name"))
+    var hostname: String?
+
+    @Option(name: .long, help: ArgumentHelp("Be known by this UUID instead of the host's.", valueName: "uuid"))
+    var uuid: String?
+
+    @Option(
+        name: .long, help: ArgumentHelp("Listen for libvirt's clients on TCP, without encryption.", valueName: "address:port"))
+    var listenTCP: String?
+
+    @Option(name: .long, help: ArgumentHelp("Listen for libvirt's clients on TLS.", valueName: "address:port"))
+    var listenTLS: String?
+
+    @Option(
+        name: .customLong("pki"),
+        help: ArgumentHelp("Where cacert.pem, servercert.pem and serverkey.pem are.", valueName: "directory"))
+    var certificates: String?
+
+    @Option(
+        name: .customLong("tls-allow"),
+        help: ArgumentHelp("A name that a client's certificate may carry; may be repeated. Without it any is let in.", valueName: "name"))
+    var allowedNames: [String] = []
+
+    @Option(
+        name: .customLong("qemu-user"),
+        help: ArgumentHelp("The user that QEMU runs as when the daemon is root.", valueName: "user"))
+    var qemuUser: String?
+
+    @Option(name: .long, help: "How much to log: trace, debug, info, notice, warning, error, critical.")
+    var logLevel: Logger.Level = .info
+
+    func validate() throws {
+        if let uuid, DomainUUID(uuid) == nil { throw ValidationError("--uuid: '\(uuid)' is not a UUID") }
+        if let root, !root.hasPrefix("/") { throw ValidationError("--root: '\(root)' is not an absolute path") }
+        _ = try networkAddress(listenTCP, defaultPort: NetworkAddress.tcpPort, option: "--listen-tcp")
+        _ = try networkAddress(listenTLS, defaultPort: NetworkAddress.tlsPort, option: "--listen-tls")
+    }
+
+    /// Where this daemon keeps its things: below `--root`, else the system's places for root and the user's for others.
+    var paths: HostPaths {
+        if let root { return HostPaths(root: FilePath(root)) }
+        let uid = geteuid()
+        guard uid != 0 else { return .system }
+        let home = Self.environment("HOME") ?? "/"
+        var environment: [String: String] = [:]
+        for name in ["XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"] {
+            environment[name] = Self.environment(name)
+        }
+        return .user(environment: environment, home: FilePath(home), uid: uid)
+    }
+
+    func makeLogger() -> Logger {
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "vireod")
+        logger.logLevel = logLevel
+        return logger
+    }
+
+    /// Reads `address:port`, `[address]:port`, `address` or `:port`.
+    func networkAddress(_ text: String?, defaultPort: Int, option: String) throws -> NetworkAddress? {
+        guard let text else { return nil }
+        var (host, port) = (text[...], defaultPort)
+        let colon = text.lastIndex(of: ":")
+        if let colon, text.hasSuffix("]") == false, text.hasPrefix("[") || text.filter({ $0 == ":" }).count == 1 {
+            guard let number = UInt16(text[text.index(after: colon)...]) else {
+                throw ValidationError("\(option): '\(text)' does not end in a port number")
+            }
+            (host, port) = (text[..<colon], Int(number))
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        return NetworkAddress(host: host.isEmpty ? "0.0.0.0" : String(host), port: port)
+    }
+
+    static func environment(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        return String(cString: value)
+    }
+}
+
+extension Logger.Level: ExpressibleByArgument {}
