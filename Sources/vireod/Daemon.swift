@@ -78,8 +78,8 @@ struct Daemon {
 
     /// Tells whoever started the daemon, and systemd, that clients are answered.
     private func announce() {
-        print("ready")
-        fflush(stdout)
+        // Not through stdio, whose buffer would keep it back from a pipe.
+        _ = try? FileDescriptor.standardOutput.writeAll("ready\n".utf8)
         SocketActivation.notifyReady()
     }
 

@@ -44,9 +44,10 @@ struct DaemonOptions: ParsableArguments {
     var qemuUser: String?
 
     @Option(name: .long, help: "How much to log: trace, debug, info, notice, warning, error, critical.")
-    var logLevel: Logger.Level = .info
+    var logLevel = "info"
 
     func validate() throws {
+        guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("--log-level: '\(logLevel)' is no level") }
         if let uuid, DomainUUID(uuid) == nil { throw ValidationError("--uuid: '\(uuid)' is not a UUID") }
         if let root, !root.hasPrefix("/") { throw ValidationError("--root: '\(root)' is not an absolute path") }
         _ = try networkAddress(listenTCP, defaultPort: NetworkAddress.tcpPort, option: "--listen-tcp")
@@ -69,7 +70,7 @@ struct DaemonOptions: ParsableArguments {
     func makeLogger() -> Logger {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "vireod")
-        logger.logLevel = logLevel
+        logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
         return logger
     }
 
@@ -94,4 +95,3 @@ struct DaemonOptions: ParsableArguments {
     }
 }
 
-extension Logger.Level: ExpressibleByArgument {}

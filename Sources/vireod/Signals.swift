@@ -8,7 +8,8 @@ import Synchronization
 /// The signals that end the daemon, and those that must not.
 final class Signals: Sendable {
     private let stream: AsyncStream<CInt>
-    private let sources: [any DispatchSourceSignal & Sendable]
+    /// Never touched after `init`; kept so that they stay.
+    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
     /// From here on SIGTERM and SIGINT are queued, SIGHUP (the terminal went) is taken like them, and a write to a closed
     /// socket is an error rather than the end.

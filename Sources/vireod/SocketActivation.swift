@@ -43,7 +43,7 @@ enum SocketActivation {
         let message = Array("READY=1".utf8)
         withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = sendto(descriptor, message, message.count, CInt(MSG_NOSIGNAL.rawValue), $0, length)
+                _ = sendto(descriptor, message, message.count, CInt(MSG_NOSIGNAL), $0, length)
             }
         }
     }
