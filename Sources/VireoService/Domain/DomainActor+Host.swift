@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
-import SystemPackage
-import VireoCore
+package import SystemPackage
+package import VireoCore
 import VireoModel
 import VireoQEMU
 
@@ -146,13 +146,13 @@ extension Domain {
 
 extension Hypervisor {
     /// A domain's name as part of a file name, unique to the domain where characters had to be replaced.
-    static func fileName(of name: DomainName, _ uuid: DomainUUID) -> String {
+    package static func fileName(of name: DomainName, _ uuid: DomainUUID) -> String {
         let component = name.pathComponent(limit: 120)
         return component == name.text ? component : "\(component)-\(uuid.description.prefix(8))"
     }
 
     /// QEMU's own log.
-    func logFile(of name: DomainName, _ uuid: DomainUUID) -> FilePath {
+    package func logFile(of name: DomainName, _ uuid: DomainUUID) -> FilePath {
         configuration.paths.domainLogs.appending("\(Self.fileName(of: name, uuid)).log")
     }
 }
