@@ -83,10 +83,14 @@ extension Hypervisor {
     /// Fills in what a definition leaves open, for the emulator that it names or gets.
     package func fillDefaults(_ domain: inout Domain) async throws {
         let capabilities = try await capabilities(for: try emulator(for: domain))
-        let context = DefaultsContext(
+        try DomainDefaults.fill(&domain, defaults(capabilities))
+    }
+
+    /// What the defaults of a definition depend on.
+    func defaults(_ capabilities: QEMUCapabilities) -> DefaultsContext {
+        DefaultsContext(
             capabilities: capabilities, hostArchitecture: QEMUBinary.hostArchitecture,
             nvramDirectory: configuration.paths.nvram, firmware: firmware)
-        try DomainDefaults.fill(&domain, context)
     }
 
     /// What an emulator can do; waits for the probe if it is under way.

@@ -23,8 +23,8 @@ extension DomainActor {
             try? FileAccess.removeDirectory(run.directory)
             try FileAccess.makeDirectory(run.directory, mode: 0o700, uid: user?.uid, gid: user?.gid)
         }
-        DomainAliases.assign(&live)
-        live.chooseSocketPaths(in: run.directory)
+        try LiveDefinition.prepare(
+            &live, hypervisor.defaults(capabilities), channels: run.directory, directory: run.directory)
         let ports = try live.chooseDisplayPorts(hypervisor.ports)
         self.run?.ports = ports
         try await NVRAMFile.prepare(live, reset: request.options.contains(.resetNVRAM), user: user)
@@ -100,23 +100,9 @@ extension DomainActor {
 
     // MARK: After QEMU answers
 
-    /// Sets the passwords of displays: they are not on QEMU's command line, where everybody could read them.
-    func setUpDisplays(_ live: Domain) async throws {
-        for graphics in live.devices.graphics {
-            let (password, scheme): (Graphics.Password, String)
-            switch graphics.kind {
-            case .vnc(let vnc): (password, scheme) = (vnc.password, "vnc")
-            case .spice(let spice): (password, scheme) = (spice.password, "spice")
-            default: continue
-            }
-            guard let text = password.text else { continue }
-            var arguments: JSONObject = ["protocol": .string(scheme), "password": .string(text)]
-            if let connected = password.connected { arguments["connected"] = .string(connected.rawValue) }
-            _ = try await qmp("set_password", .object(arguments))
-            if let validTo = password.validTo.flatMap(ExpiryDate.seconds) {
-                _ = try await qmp("expire_password", ["protocol": .string(scheme), "time": .string("\(validTo)")])
-            }
-        }
+    /// Tells QEMU what must hold before the guest's first instruction: passwords, limits, links, the balloon.
+    func runStartupCommands(_ live: Domain) async throws {
+        for command in try StartupCommand.all(for: live) { _ = try await qmp(command.name, command.arguments) }
     }
 
     /// Asks QEMU for what only it knows, and puts it into the live definition.

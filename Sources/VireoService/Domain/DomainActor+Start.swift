@@ -97,7 +97,7 @@ extension DomainActor {
         try await qemu.waitUntilReady()
         try checkStarting(id)
         self.live = live
-        try await setUpDisplays(live)
+        try await runStartupCommands(live)
         if let prepare = request.prepare { try await prepare(self) }
         try await readLiveFacts()
         try checkStarting(id)

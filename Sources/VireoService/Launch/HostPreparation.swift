@@ -60,30 +60,6 @@ extension Domain {
         }
         return chosen
     }
-
-    /// Gives sockets without a path one in the domain's private directory, as QEMU must be told.
-    mutating func chooseSocketPaths(in directory: FilePath) {
-        for index in devices.channels.indices {
-            guard case .unix(var socket) = devices.channels[index].source.kind, socket.path == nil else { continue }
-            let name = devices.channels[index].virtioName ?? "channel\(index)"
-            let safe = (try? DomainName(name))?.pathComponent(limit: 60) ?? "channel\(index)"
-            socket.path = directory.appending(safe).string
-            devices.channels[index].source.kind = .unix(socket)
-        }
-        for index in devices.graphics.indices {
-            switch devices.graphics[index].kind {
-            case .vnc(var vnc):
-                vnc.listens = vnc.listens.map { $0 == .socket(nil) ? .socket(directory.appending("vnc.sock").string) : $0 }
-                devices.graphics[index].kind = .vnc(vnc)
-            case .spice(var spice):
-                spice.listens = spice.listens.map {
-                    $0 == .socket(nil) ? .socket(directory.appending("spice.sock").string) : $0
-                }
-                devices.graphics[index].kind = .spice(spice)
-            default: continue
-            }
-        }
-    }
 }
 
 extension [Graphics.Listen] {
