@@ -7,7 +7,6 @@ extension HandlerTable {
         var table = HandlerTable()
         table.addConnection()
         table.addHost()
-        table.addCapabilities()
         table.addDomainLookup()
         table.addDomainReading()
         table.addEvents()
