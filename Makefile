@@ -13,7 +13,7 @@ export PATH := /opt/swift/usr/bin:$(PATH)
 endif
 export PYTHONDONTWRITEBYTECODE := 1
 
-VERSION := $(shell cat VERSION)
+VERSION := $(shell sed -n 's/.*static let text = "\(.*\)"/\1/p' Sources/VireoCore/VireoVersion.swift)
 PREFIX ?= /usr/local
 DESTDIR ?=
 SECONDS ?= 60

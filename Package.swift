@@ -47,7 +47,7 @@ let package = Package(
         .target(
             name: "VireoLibvirt",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoService", nioCore, nioPosix,
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoQEMU", "VireoService", nioCore, nioPosix,
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"), log, system,
             ]),
         .target(
@@ -87,8 +87,10 @@ let package = Package(
         .testTarget(
             name: "VireoLibvirtTests",
             dependencies: ["VireoLibvirt", "VireoRPC", "VireoService", "VireoCore", nioCore, nioPosix, system]),
-        .testTarget(name: "VireoHTTPTests", dependencies: ["VireoHTTP", "VireoService", "VireoCore", hummingbird]),
-        .testTarget(name: "vireoTests", dependencies: ["vireo", "VireoCore"]),
+        .testTarget(
+            name: "VireoHTTPTests",
+            dependencies: ["VireoHTTP", "VireoService", "VireoXML", "VireoModel", "VireoCore", httpTypes, system]),
+        .testTarget(name: "vireoTests", dependencies: ["vireo", "VireoCore", argumentParser, system]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -5,10 +5,12 @@
 #include "cvireo.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +66,19 @@ int vireo_set_affinity(pid_t thread, const uint8_t *bits, size_t length) {
         }
     }
     return sched_setaffinity(thread, sizeof set, &set);
+}
+
+int vireo_memory_file(const char *name) {
+    return memfd_create(name, MFD_CLOEXEC);
+}
+
+int vireo_pipe(int fds[2]) {
+    return pipe2(fds, O_CLOEXEC);
+}
+
+void vireo_drop_cache(int fd) {
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 void vireo_name_thread(const char *name) {

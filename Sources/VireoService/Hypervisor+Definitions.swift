@@ -83,11 +83,11 @@ extension Hypervisor {
     /// Fills in what a definition leaves open, for the emulator that it names or gets.
     package func fillDefaults(_ domain: inout Domain) async throws {
         let capabilities = try await capabilities(for: try emulator(for: domain))
-        try DomainDefaults.fill(&domain, defaultsContext(capabilities))
+        try DomainDefaults.fill(&domain, defaults(capabilities))
     }
 
-    /// What the defaults need to know of this host and of one emulator.
-    func defaultsContext(_ capabilities: QEMUCapabilities) -> DefaultsContext {
+    /// What the defaults of a definition depend on.
+    func defaults(_ capabilities: QEMUCapabilities) -> DefaultsContext {
         DefaultsContext(
             capabilities: capabilities, hostArchitecture: QEMUBinary.hostArchitecture,
             nvramDirectory: configuration.paths.nvram, firmware: firmware)

@@ -23,7 +23,7 @@ public final class Hypervisor: Sendable {
     let ports = PortAllocator()
     let background = BackgroundTasks()
     /// Firmware as it was installed when the daemon started.
-    let firmware = FirmwareCatalog.load()
+    let firmware = FirmwareDescriptor.installed()
 
     private init(
         _ configuration: ServiceConfiguration, store: Store, host: HostInformation,

@@ -20,6 +20,8 @@ package struct ServiceConfiguration: Sendable {
     package var emulatorDirectories: [FilePath]
     /// How long a caller waits for the job slot of a domain.
     package var jobTimeout: Duration
+    /// How saved memory is packed.
+    package var saveCompression = SaveCompression.raw
     package var logger: Logger
 
     package init(

@@ -4,7 +4,6 @@
 package import HTTPTypes
 package import Logging
 package import VireoCore
-package import VireoHost
 package import VireoService
 
 /// A request that was matched to a route and read whole.
@@ -81,8 +80,6 @@ package struct APIServices: Sendable {
     package let hypervisor: Hypervisor
     package let paths: HostPaths
     package let logger: Logger
-    /// What the host is and has.
-    package var host: HostInformation { HostInformation(hostname: hypervisor.configuration.hostname, uuid: hypervisor.configuration.hostUUID ?? .random()) }
     /// Set when the server shuts down: streams end.
     let closing = Latch()
     let consoles = ConsoleRegistry()

@@ -13,12 +13,12 @@ package enum LogFiles {
     /// The log of that kind; the first serial port's where there are several.
     package static func path(_ kind: Kind, of view: DomainView, in paths: HostPaths) -> FilePath {
         switch kind {
-        case .qemu: paths.domainLogs.appending("\(view.name.text).log")
+        case .qemu: paths.domainLogs.appending("\(Hypervisor.fileName(of: view.name, view.uuid)).log")
         case .serial:
             if let log = view.definition()?.devices.serials.first?.source.log {
                 FilePath(log.file)
             } else {
-                paths.domainLogs.appending("\(view.name.text)-serial0.log")
+                paths.domainLogs.appending("\(Hypervisor.fileName(of: view.name, view.uuid))-serial0.log")
             }
         }
     }

@@ -55,7 +55,7 @@ enum DomainRoutes {
         if let stray = request.query.first { throw Problem(.badRequest, "query parameter '\(stray.name)' goes with XML") }
         let suffix = String(UInt32.random(in: 0x10_0000...0xff_ffff), radix: 16)
         let machine = try MachineRequest(request.json(), suffix: suffix)
-        throw VireoError(.noSupport, "machine '\(machine.name)' cannot be made from the short form yet", origin: .domain)
+        return try await MachineCreation(services: request.services, client: request.client).run(machine)
     }
 
     private static func createFromXML(_ request: APIRequest) async throws -> DomainActor {

@@ -31,7 +31,7 @@ enum HostRoutes {
         let domains = request.services.hypervisor.domains
         return .json(
             HostJSON.host(
-                request.services.host, activeDomains: domains.count { $0.view.isActive }, domains: domains.count))
+                request.services.hypervisor.host, activeDomains: domains.count { $0.view.isActive }, domains: domains.count))
     }
 
     private static let capabilities = Route(

@@ -4,6 +4,6 @@
 /// The table of all operations; the OpenAPI document is made from it.
 package enum Routes {
     package static let all: [Route] =
-        HostRoutes.all + DomainRoutes.all + PowerRoutes.all + ConsoleRoutes.all + LogRoutes.all
+        HostRoutes.all + DomainRoutes.all + PowerRoutes.all + XMLRoutes.all + ConsoleRoutes.all + LogRoutes.all
         + StatisticsRoutes.all + EventRoutes.all + OperationRoutes.all
 }

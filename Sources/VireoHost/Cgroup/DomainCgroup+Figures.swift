@@ -9,6 +9,8 @@ extension DomainCgroup {
         package var total: UInt64
         package var user: UInt64
         package var system: UInt64
+
+        package init(total: UInt64, user: UInt64, system: UInt64) { (self.total, self.user, self.system) = (total, user, system) }
     }
 
     /// nil where the kernel keeps no such figures for the group.

@@ -7,6 +7,7 @@ extension HandlerTable {
         var table = HandlerTable()
         table.addConnection()
         table.addHost()
+        table.addCapabilities()
         table.addDomainLookup()
         table.addDomainReading()
         table.addEvents()

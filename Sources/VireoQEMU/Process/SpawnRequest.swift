@@ -33,6 +33,8 @@ package struct SpawnRequest: Sendable {
         package var resource: CInt
         package var value: UInt64
 
+        package init(resource: CInt, value: UInt64) { (self.resource, self.value) = (resource, value) }
+
         package static func openFiles(_ count: UInt64) -> Self { Self(resource: CInt(RLIMIT_NOFILE.rawValue), value: count) }
         package static func lockedMemory(_ size: ByteCount) -> Self {
             Self(resource: CInt(__RLIMIT_MEMLOCK.rawValue), value: size.bytes)

@@ -25,18 +25,4 @@ extension DomainActor {
         guard agentDevice != nil else { return }
         emit(.agentLifecycle(state: isAgentConnected ? 1 : 2, reason: reason))
     }
-
-    /// Has the agent power the guest down or reboot it (`guest-shutdown`).
-    ///
-    /// - Parameter mode: `powerdown`, `reboot` or `halt`.
-    /// - Throws: `argumentUnsupported` without a channel; `agentUnresponsive` when nobody answers on it.
-    func agentPower(_ mode: String) async throws {
-        guard agentDevice != nil else {
-            throw VireoError(.argumentUnsupported, "QEMU guest agent is not configured")
-        }
-        throw VireoError(.agentUnresponsive, "QEMU guest agent is not connected")
-    }
-
-    /// Writes the memory of a crashed guest to the dump directory; failures are logged.
-    func dumpCrashedGuest() async {}
 }

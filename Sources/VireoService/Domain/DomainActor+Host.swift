@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
-import SystemPackage
-import VireoCore
+package import SystemPackage
+package import VireoCore
 import VireoModel
 import VireoQEMU
 
@@ -24,7 +24,7 @@ extension DomainActor {
             try FileAccess.makeDirectory(run.directory, mode: 0o700, uid: user?.uid, gid: user?.gid)
         }
         try LiveDefinition.prepare(
-            &live, hypervisor.defaultsContext(capabilities), channels: run.directory, directory: run.directory)
+            &live, hypervisor.defaults(capabilities), channels: run.directory, directory: run.directory)
         let ports = try live.chooseDisplayPorts(hypervisor.ports)
         self.run?.ports = ports
         try await NVRAMFile.prepare(live, reset: request.options.contains(.resetNVRAM), user: user)
@@ -100,8 +100,7 @@ extension DomainActor {
 
     // MARK: After QEMU answers
 
-    /// Tells QEMU what the definition asks for and its command line cannot say: passwords, which everybody could read there,
-    /// disk limits, links that are down, the balloon.
+    /// Tells QEMU what must hold before the guest's first instruction: passwords, limits, links, the balloon.
     func runStartupCommands(_ live: Domain) async throws {
         for command in try StartupCommand.all(for: live) { _ = try await qmp(command.name, command.arguments) }
     }
@@ -133,13 +132,13 @@ extension Domain {
 
 extension Hypervisor {
     /// A domain's name as part of a file name, unique to the domain where characters had to be replaced.
-    static func fileName(of name: DomainName, _ uuid: DomainUUID) -> String {
+    package static func fileName(of name: DomainName, _ uuid: DomainUUID) -> String {
         let component = name.pathComponent(limit: 120)
         return component == name.text ? component : "\(component)-\(uuid.description.prefix(8))"
     }
 
     /// QEMU's own log.
-    func logFile(of name: DomainName, _ uuid: DomainUUID) -> FilePath {
+    package func logFile(of name: DomainName, _ uuid: DomainUUID) -> FilePath {
         configuration.paths.domainLogs.appending("\(Self.fileName(of: name, uuid)).log")
     }
 }

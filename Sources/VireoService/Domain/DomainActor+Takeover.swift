@@ -94,6 +94,7 @@ extension DomainActor {
         guard run?.id == id, run?.endReason == nil else { return }
         try? await readLiveFacts()
         await reconcileStatus()
+        await undoInterruptedSave()
         if status.state == .shutdown { await finishPowerOff() }
         if run?.details.ownerConnection != nil {
             // The connection that the domain was to end with has gone with the former daemon.

@@ -15,6 +15,10 @@ public actor DomainActor {
     nonisolated package let uuid: DomainUUID
     nonisolated package let hypervisor: Hypervisor
     nonisolated package let slot: JobSlot
+    /// What its QEMU last told for statistics.
+    nonisolated package let samples = MonitorSample()
+    /// Who has its terminals open.
+    nonisolated package let consoles = ConsoleSessions()
     nonisolated private let published: Mutex<DomainView>
     nonisolated package let logger: Logger
 

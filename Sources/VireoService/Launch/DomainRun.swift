@@ -6,6 +6,7 @@ import SystemPackage
 import VireoCore
 import VireoModel
 import VireoQEMU
+import VireoQMP
 import VireoStore
 
 /// What exists because a domain runs: from the intent to start it until everything is cleared away.
@@ -20,6 +21,8 @@ struct DomainRun {
 
     /// nil until it was spawned.
     var qemu: QEMUProcess?
+    /// The guest's agent; nil until it is first needed.
+    var agent: GuestAgentClient?
     var phase = Phase.starting
     /// What `shut off` will be for, once it is decided that QEMU ends.
     var endReason: ShutOffReason?

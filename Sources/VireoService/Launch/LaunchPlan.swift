@@ -41,8 +41,8 @@ extension DomainActor {
         spawn.credentials = hypervisor.qemuUser
         let home = run.directory.string
         for variable in ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] { spawn.environment[variable] = home }
-        for variable in live.qemuCommandLine?.environment ?? [] { spawn.environment[variable.name] = variable.value ?? "" }
-        if live.memory.backing?.isLocked == true { spawn.limits.append(.init(resource: 8, value: .max)) }
+        for variable in QEMUArguments.environment(of: live) { spawn.environment[variable.name] = variable.value }
+        if live.memory.backing?.isLocked == true { spawn.limits.append(.lockedMemory(ByteCount(bytes: .max))) }
         return QEMULaunch(
             spawn, monitorSocket: run.monitorSocket, monitorDescriptor: Self.monitorDescriptor,
             log: BoundedLog(hypervisor.logFile(of: name, uuid)))

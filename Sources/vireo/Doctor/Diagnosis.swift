@@ -44,7 +44,7 @@ enum Diagnosis {
             let hint = facts.isVirtualMachine ? "; the hypervisor below this host does not really offer it" : ""
             return .warning("KVM", "/dev/kvm is there but does not work (\(step))\(hint); \(slowly)", cure: nil)
         case .hangs:
-            return .warning("KVM", "/dev/kvm is there, but running an instruction hung; \(slowly)", cure: nil)
+            return .warning("KVM", "/dev/kvm is there, but a few instructions took seconds: the host below emulates them; \(slowly)", cure: nil)
         }
     }
 

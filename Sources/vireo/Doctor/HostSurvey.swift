@@ -9,7 +9,7 @@ import VireoCore
 
 /// Gathers the facts of this host. Changes nothing; each program that it asks gets a few seconds.
 enum HostSurvey {
-    /// How long a KVM instruction, or a program that prints its version, may take.
+    /// How long the daemon may take to answer.
     static let patience: Duration = .seconds(5)
 
     /// - Parameter options: which daemon's directories and socket are meant.
@@ -77,7 +77,7 @@ enum HostSurvey {
             close(report)
         }
         var waiting = pollfd(fd: report, events: Int16(POLLIN), revents: 0)
-        guard poll(&waiting, 1, 5000) > 0 else {
+        guard poll(&waiting, 1, 2000) > 0 else {
             kill(pid, SIGKILL)
             // A child that hangs in the kernel cannot be reaped; this process ends soon, and init takes it.
             return .hangs

@@ -1,0 +1,31 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+package import VireoCore
+
+/// What a running QEMU last told for statistics: used again when it does not answer in time.
+package final class MonitorSample: Sendable {
+    /// Answers by command, of one run of the domain.
+    private struct State {
+        var run: Int32 = -1
+        var answers: [String: (value: JSONValue, at: ContinuousClock.Instant)] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// Keeps an answer. One of an earlier run is forgotten.
+    package func store(_ value: JSONValue, to command: String, run: Int32) {
+        state.withLock { state in
+            if state.run != run { state = State(run: run) }
+            state.answers[command] = (value, .now)
+        }
+    }
+
+    /// The last answer of this run, with its time; nil when there was none.
+    package func last(_ command: String, run: Int32) -> (value: JSONValue, at: ContinuousClock.Instant)? {
+        state.withLock { $0.run == run ? $0.answers[command] : nil }
+    }
+}
