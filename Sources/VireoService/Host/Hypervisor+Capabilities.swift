@@ -53,7 +53,7 @@ extension Hypervisor {
                 .invalidArg, "the machine '\(machine ?? "")' is not supported by emulator '\(capabilities.binary.path)'")
         }
         return DomainCapabilities(
-            capabilities, machine: type, accelerator: accelerator, firmware: FirmwareCatalog.load())
+            capabilities, machine: type, accelerator: accelerator, firmware: firmware)
     }
 
     /// The capabilities of the emulator that a client names by path or by architecture.
