@@ -72,7 +72,7 @@ int vireo_memory_file(const char *name) {
     return memfd_create(name, MFD_CLOEXEC);
 }
 
-int vireo_pipe(int fds[2]) {
+int vireo_blocking_pipe(int fds[2]) {
     return pipe2(fds, O_CLOEXEC);
 }
 

@@ -45,7 +45,7 @@ extension SaveCompression {
         var request = SpawnRequest(try tool(), (self == .zstd ? ["-q", "-1"] : self == .gzip ? ["-1"] : []) + arguments)
         request.credentials = credentials
         var ends: [CInt] = [0, 0]
-        guard vireo_pipe(&ends) == 0 else { throw Errno(rawValue: errno) }
+        guard vireo_blocking_pipe(&ends) == 0 else { throw Errno(rawValue: errno) }
         let pipe = (readEnd: FileDescriptor(rawValue: ends[0]), writeEnd: FileDescriptor(rawValue: ends[1]))
         connect(&request, pipe)
         let isPacking = arguments == ["-c"]
