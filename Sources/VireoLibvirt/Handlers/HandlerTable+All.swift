@@ -10,6 +10,7 @@ extension HandlerTable {
         table.addCapabilities()
         table.addDomainLookup()
         table.addDomainReading()
+        table.addDomainLife()
         table.addEvents()
         table.addEmptyLists()
         table.addEmptySnapshots()
