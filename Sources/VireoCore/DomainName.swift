@@ -35,7 +35,8 @@ public struct DomainName: Hashable, Sendable, Comparable {
         let safe = text.utf8.prefix(limit).enumerated().map { index, byte -> UInt8 in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"): byte
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                byte
             case UInt8(ascii: ".") where index > 0: byte
             default: UInt8(ascii: "_")
             }

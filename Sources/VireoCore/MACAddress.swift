@@ -12,7 +12,9 @@ public struct MACAddress: Hashable, Sendable {
         guard parts.count == 6 else { return nil }
         var bytes: [UInt8] = []
         for part in parts {
-            guard (1...2).contains(part.utf8.count), part.allSatisfy(\.isHexDigit), let byte = UInt8(part, radix: 16) else { return nil }
+            guard (1...2).contains(part.utf8.count), part.allSatisfy(\.isHexDigit), let byte = UInt8(part, radix: 16) else {
+                return nil
+            }
             bytes.append(byte)
         }
         self.bytes = bytes

@@ -122,7 +122,9 @@ package struct GuestAgentSession: Sendable {
         }
         guard let current = requests.first, phase != .closed else { return actions }
         for request in requests where request.deadline <= now {
-            actions += [.withdraw(request.id), .finish(request.id, outcome(ofLate: request, isCurrent: request.id == current.id))]
+            actions += [
+                .withdraw(request.id), .finish(request.id, outcome(ofLate: request, isCurrent: request.id == current.id)),
+            ]
         }
         requests.removeAll { $0.deadline <= now }
         return requests.first?.id == current.id ? actions : actions + startNext(now)

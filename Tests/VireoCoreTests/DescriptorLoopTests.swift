@@ -3,8 +3,8 @@
 
 import CVireo
 import Glibc
-import SystemPackage
 import Synchronization
+import SystemPackage
 import Testing
 import VireoCore
 

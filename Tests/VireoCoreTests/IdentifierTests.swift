@@ -15,7 +15,10 @@ struct IdentifierTests {
 
     @Test(
         "What is no UUID is refused",
-        arguments: ["", "c0ffee00", "c0ffee00-1111-4222-8333-0000000000012", "g0ffee00-1111-4222-8333-000000000001", "c-0ffee00-1111-4222-8333-000000000001"])
+        arguments: [
+            "", "c0ffee00", "c0ffee00-1111-4222-8333-0000000000012", "g0ffee00-1111-4222-8333-000000000001",
+            "c-0ffee00-1111-4222-8333-000000000001",
+        ])
     func badUUID(text: String) {
         #expect(DomainUUID(text) == nil)
     }

@@ -14,7 +14,9 @@ struct GuestAgentSessionTests {
         .send([0xFF] + Array("{\"execute\":\"guest-sync-delimited\",\"arguments\":{\"id\":\(id)}}\n".utf8), request: id)
     }
 
-    private func bytes(_ text: String, delimited: Bool = false) -> [UInt8] { (delimited ? [0xFF] : []) + Array((text + "\n").utf8) }
+    private func bytes(_ text: String, delimited: Bool = false) -> [UInt8] {
+        (delimited ? [0xFF] : []) + Array((text + "\n").utf8)
+    }
 
     @Test("A request is asked after the agent answered with the right id; the next one waits")
     func conversation() throws {

@@ -125,7 +125,8 @@ struct QMPSessionTests {
         "What is not QMP closes the monitor",
         arguments: [
             "hello", "[]", "{}", "{\"event\": 1}", "{\"return\": {}}", "{\"return\": {}, \"id\": 99}",
-            "{\"return\": {}, \"id\": \"x\"}", "{\"error\": {}, \"id\": -1}", greetingLine, "{\"return\": {}, \"id\": 0}", "\u{7f}",
+            "{\"return\": {}, \"id\": \"x\"}", "{\"error\": {}, \"id\": -1}", greetingLine, "{\"return\": {}, \"id\": 0}",
+            "\u{7f}",
         ])
     func malformed(text: String) {
         var session = makeSession()
@@ -160,7 +161,9 @@ struct QMPSessionTests {
     @Test("Random bytes never trap")
     func random() {
         var generator = SystemRandomNumberGenerator()
-        let pieces = [greetingLine, "\r\n", "{\"return\":", "{\"id\":0}", "}", "\n", "{\"event\":\"X\"}", "\"id\": 1", "\u{1}", "[", ","]
+        let pieces = [
+            greetingLine, "\r\n", "{\"return\":", "{\"id\":0}", "}", "\n", "{\"event\":\"X\"}", "\"id\": 1", "\u{1}", "[", ",",
+        ]
         for _ in 0..<300 {
             let text = (0..<20).compactMap { _ in pieces.randomElement(using: &generator) }.joined()
             Array(text.utf8).withUnsafeBytes { fuzzQMP($0) }

@@ -45,7 +45,9 @@ package struct SpawnRequest: Sendable {
     package var executable: FilePath
     /// Without the program's name.
     package var arguments: [String]
-    package var environment: [String: String] = ["LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+    package var environment: [String: String] = [
+        "LC_ALL": "C", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ]
     /// Open in the program. 0, 1 and 2 are `/dev/null` where they are not named; all else is closed.
     package var descriptors: [Descriptor] = []
     /// Descriptors of `cgroup.procs` files, open for writing, of the groups that the program joins.

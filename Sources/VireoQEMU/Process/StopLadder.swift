@@ -62,7 +62,8 @@ extension WatchedProcess {
             if let status = await exit.wait(upTo: step.patience) { return status }
         }
         throw VireoError(
-            .operationTimeout, "process \(pid) did not end within \(ladder.steps.map(\.patience).reduce(.zero, +)) of being told to")
+            .operationTimeout,
+            "process \(pid) did not end within \(ladder.steps.map(\.patience).reduce(.zero, +)) of being told to")
     }
 }
 

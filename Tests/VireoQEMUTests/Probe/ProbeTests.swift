@@ -50,9 +50,7 @@ struct ProbeTests {
 
     @Test("A real QEMU tells what it can do", .tags(.qemu), .enabled(if: hasEmulator, "no \(emulator)"), .timeLimit(.minutes(1)))
     func realProbe() async throws {
-        let begin = ContinuousClock.now
         let capabilities = try await QEMUProber().probe(emulator, kvm: .unusable(reason: "not asked"))
-        print("probed in \(begin.duration(to: .now))")
         #expect(capabilities.version >= .init(major: 7, minor: 0) && capabilities.architecture == "x86_64")
         let q35 = try #require(capabilities.machine(named: "q35"))
         #expect(q35.name.hasPrefix("pc-q35-") && q35.maximumCPUs > 1 && !q35.isDefault)
@@ -90,7 +88,9 @@ struct ProbeTests {
     @Test("Emulators are found by name, and only what can be executed")
     func discovery() throws {
         let directory = try TestDirectory()
-        for (name, mode) in [("qemu-system-x86_64", 0o755), ("qemu-system-aarch64", 0o755), ("qemu-system-arm", 0o644), ("qemu-img", 0o755)] {
+        for (name, mode) in [
+            ("qemu-system-x86_64", 0o755), ("qemu-system-aarch64", 0o755), ("qemu-system-arm", 0o644), ("qemu-img", 0o755),
+        ] {
             close(open(directory.path.appending(name).string, O_CREAT | O_WRONLY, mode_t(mode)))
         }
         let found = QEMUBinary.discover(in: [directory.path, "/nonexistent"]).compactMap(\.lastComponent?.string)

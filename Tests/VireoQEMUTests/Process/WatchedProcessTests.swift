@@ -31,7 +31,8 @@ struct WatchedProcessTests {
     @Test("A program has the descriptors that are named, even crosswise, and no others")
     func descriptors() async throws {
         let (first, second) = (try Pipe(), try Pipe())
-        var request = shell("cd /dev/fd; echo first >\(second.writer); echo second >\(first.writer); ls /proc/self/fd >\(first.writer)")
+        var request = shell(
+            "cd /dev/fd; echo first >\(second.writer); echo second >\(first.writer); ls /proc/self/fd >\(first.writer)")
         request.descriptors = [.init(first.writer, as: second.writer), .init(second.writer, as: first.writer)]
         let process = try await WatchedProcess.spawn(request)
         first.closeWriter()
