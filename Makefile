@@ -47,7 +47,7 @@ check: ## checks formatting, licence headers and generated code
 	@Tools/check.sh
 
 format: ## formats the Swift code
-	swift format format --in-place --parallel --recursive Package.swift Sources Tests Fuzz
+	git ls-files -z '*.swift' | grep -zv /Generated/ | xargs -0 swift format format --in-place --parallel
 
 hooks: ## makes git run `make check` before each commit
 	ln -sf ../../Tools/pre-commit "$$(git rev-parse --git-common-dir)/hooks/pre-commit"

@@ -21,9 +21,8 @@ part() {
 }
 
 format() {
-    local paths=(Package.swift Sources Tests)
-    [ -d Fuzz/Sources ] && paths+=(Fuzz/Sources)
-    swift format lint --strict --parallel --recursive "${paths[@]}"
+    git ls-files -z --cached --others --exclude-standard '*.swift' | grep -zv /Generated/ |
+        xargs -0 swift format lint --strict --parallel
 }
 
 headers() {
