@@ -1,0 +1,106 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Logging
+import SystemPackage
+import Testing
+import VireoCore
+import VireoModel
+import VireoQEMU
+
+@testable import VireoService
+
+@Suite("Real guests", .timeLimit(.minutes(2)), .enabled(if: !QEMUBinary.discover().isEmpty, "no QEMU is installed"))
+struct RealGuestTests {
+    private func withHypervisor(_ body: (Hypervisor, FilePath) async throws -> Void) async throws {
+        let root = FilePath("/tmp/vireo-test-\(UInt32.random(in: 0 ... .max))")
+        var logger = Logger(label: "test")
+        logger.logLevel = .warning
+        let hypervisor = try await Hypervisor.open(
+            ServiceConfiguration(paths: HostPaths(root: root), isPrivileged: geteuid() == 0, logger: logger))
+        await hypervisor.start()
+        do {
+            try await body(hypervisor, root)
+        } catch {
+            for domain in hypervisor.domains { try? await domain.destroy() }
+            throw error
+        }
+        for domain in hypervisor.domains { try? await domain.destroy() }
+        await hypervisor.shutdown()
+        try? FileManager.default.removeItem(atPath: root.string)
+    }
+
+    private func definition(_ hypervisor: Hypervisor, _ name: String) async throws -> Domain {
+        var domain = Domain(
+            kind: .qemu, name: try DomainName(name), memory: MemoryDefinition(total: .mebibytes(64)),
+            os: OSDefinition(architecture: "x86_64", machine: "q35"))
+        domain.devices.serials.append(Serial(CharacterSource(.pty(path: nil))))
+        try await hypervisor.fillDefaults(&domain)
+        return domain
+    }
+
+    @Test("A transient domain runs, pauses, runs on, and is gone when it is destroyed")
+    func transient() async throws {
+        try await withHypervisor { hypervisor, _ in
+            let events = hypervisor.events.subscribe(EventFilter(kinds: [.lifecycle]))
+            let domain = try await hypervisor.launch(LaunchRequest(try await definition(hypervisor, "t1")))
+            #expect(domain.view.status == .running(.booted))
+            #expect(domain.view.live?.devices.serials.first?.source.ptyPath?.hasPrefix("/dev/pts/") == true)
+            try await domain.suspend()
+            #expect(domain.view.status == .paused(.user))
+            try await domain.resume()
+            #expect(domain.view.status == .running(.unpaused))
+            let begin = ContinuousClock.now
+            try await domain.destroy()
+            #expect(.now - begin < .seconds(1))
+            #expect(hypervisor.domains.isEmpty)
+            events.cancel()
+            var seen: [LifecycleEvent] = []
+            for await event in events.events {
+                if case .lifecycle(let change) = event.payload { seen.append(change) }
+            }
+            #expect(
+                seen == [
+                    .resumed(.unpaused), .started(.booted), .suspended(.paused), .resumed(.unpaused), .shutdown(.host),
+                    .stopped(.destroyed),
+                ])
+        }
+    }
+
+    @Test("A frozen QEMU is destroyed within a second while forty callers wait for it")
+    func frozen() async throws {
+        try await withHypervisor { hypervisor, _ in
+            let domain = try await hypervisor.launch(LaunchRequest(try await definition(hypervisor, "f1")))
+            let other = try await definition(hypervisor, "f2")
+            let pid = try #require(domain.view.pid)
+            kill(pid, SIGSTOP)
+            let callers = (0..<40).map { _ in Task { try await domain.suspend() } }
+            while domain.slot.waiting < 39 { try await Task.sleep(for: .milliseconds(5)) }
+            let begin = ContinuousClock.now
+            let second = try await hypervisor.launch(LaunchRequest(other))
+            #expect(.now - begin < .seconds(2))
+            let middle = ContinuousClock.now
+            try await domain.destroy()
+            #expect(.now - middle < .seconds(1))
+            for caller in callers { await #expect(throws: VireoError.self) { try await caller.value } }
+            #expect(second.view.state == .running)
+        }
+    }
+
+    @Test("A QEMU that is killed leaves its domain shut off, crashed")
+    func killed() async throws {
+        try await withHypervisor { hypervisor, _ in
+            let events = hypervisor.events.subscribe(EventFilter(kinds: [.lifecycle]))
+            let domain = try await hypervisor.launch(LaunchRequest(try await definition(hypervisor, "k1")))
+            kill(try #require(domain.view.pid), SIGKILL)
+            for await event in events.events {
+                if case .lifecycle(.stopped(let detail)) = event.payload {
+                    #expect(detail == .failed)
+                    break
+                }
+            }
+            #expect(domain.view.status == .shutOff(.crashed))
+        }
+    }
+}
