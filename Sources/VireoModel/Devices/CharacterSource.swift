@@ -83,6 +83,8 @@ public struct CharacterSource: Hashable, Sendable {
     public struct UnixSocket: Hashable, Sendable {
         public var mode: SocketMode
         public var path: String?
+        /// Whether the path was chosen at start: then it is a live fact.
+        public var isGenerated = false
         public var reconnect: Reconnect?
 
         public init(mode: SocketMode, path: String?) { (self.mode, self.path) = (mode, path) }

@@ -50,6 +50,8 @@ public struct Disk: DomainDevice {
     public var wwn: String?
     public var vendor: String?
     public var product: String?
+    /// `<backenddomain name=…>`.
+    public var backendDomain: String?
     /// `<encryption>` as a child of `<disk>`, where libvirt read it before it moved into `<source>`.
     public var encryptionOutsideSource = false
     /// `<auth>` as a child of `<disk>`, likewise.

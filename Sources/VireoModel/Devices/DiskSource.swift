@@ -113,6 +113,7 @@ public struct NetworkSource: Hashable, Sendable {
     public var reconnectDelaySeconds: Int?
     /// `<knownHosts path=…>` and `<identity …>` of ssh and nfs.
     public var knownHosts: String?
+    /// The attributes of `<identity>` by name.
     public var identity: [String: String] = [:]
 
     public init(_ scheme: Scheme, name: String? = nil) { (self.scheme, self.name) = (scheme, name) }
@@ -163,6 +164,8 @@ public struct NVMeSource: Hashable, Sendable {
 /// `<auth>`: who the host claims to be, with a secret that libvirt keeps.
 public struct DiskAuthentication: Hashable, Sendable {
     public var username: String
+    /// The `type` of `<auth>` itself, of storage pools: `chap`, `ceph`.
+    public var type: String?
     /// Of `<secret>`: `ceph` or `iscsi`.
     public var secretType: String?
     public var secret: SecretReference
@@ -207,13 +210,18 @@ public struct BackingChain: Hashable, Sendable {
     public var layers: [Layer] = []
     /// Whether an empty `<backingStore/>` ends the chain: then nothing is looked up in the images.
     public var isTerminated: Bool
+    /// Whether it was found in the images of a running guest, rather than asked for: then it is a live fact.
+    public var isDetected: Bool
 
-    public init(layers: [Layer] = [], isTerminated: Bool) { (self.layers, self.isTerminated) = (layers, isTerminated) }
+    public init(layers: [Layer] = [], isTerminated: Bool, isDetected: Bool = false) {
+        (self.layers, self.isTerminated, self.isDetected) = (layers, isTerminated, isDetected)
+    }
 
     /// One layer; its number is `source.index`.
     public struct Layer: Hashable, Sendable {
         public var format: ImageFormat
         public var source: DiskSource
+        public var metadataCacheSize: ByteCount?
 
         public init(format: ImageFormat, source: DiskSource) { (self.format, self.source) = (format, source) }
     }

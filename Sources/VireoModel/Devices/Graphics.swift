@@ -83,6 +83,10 @@ public struct Graphics: Hashable, Sendable {
         public var autoPort = false
         /// Nil for none, -1 for one to be chosen.
         public var webSocket: Int?
+        /// Whether the number was chosen at start.
+        public var webSocketIsGenerated = false
+        /// Whether the path of its socket was chosen at start.
+        public var socketIsGenerated = false
         public var keymap: String?
         public var sharePolicy: SharePolicy?
         public var powerControl: Bool?
@@ -104,6 +108,8 @@ public struct Graphics: Hashable, Sendable {
         /// Nil: to be chosen, or none.
         public var port: Int?
         public var tlsPort: Int?
+        /// Whether the path of its socket was chosen at start.
+        public var socketIsGenerated = false
         public var autoPort = false
         public var keymap: String?
         public var defaultMode: ChannelMode?
