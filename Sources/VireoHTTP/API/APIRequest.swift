@@ -82,7 +82,6 @@ package struct APIServices: Sendable {
     package let logger: Logger
     /// Set when the server shuts down: streams end.
     let closing = Latch()
-    let consoles = ConsoleRegistry()
 
     package init(hypervisor: Hypervisor, paths: HostPaths, logger: Logger) {
         (self.hypervisor, self.paths, self.logger) = (hypervisor, paths, logger)

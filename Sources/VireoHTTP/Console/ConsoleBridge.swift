@@ -1,14 +1,11 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-import CVireo
-import Glibc
-import Logging
 import NIOCore
-import NIOPosix
 import NIOWebSocket
 import SystemPackage
 import VireoCore
+import VireoService
 
 /// Joins a WebSocket to a domain's console.
 ///
@@ -24,10 +21,9 @@ struct ConsoleBridge: Sendable {
     static let heartbeat: Duration = .seconds(30)
 
     let target: ConsoleTarget
+    let terminal: DescriptorStream
     let replays: Bool
     let closing: Latch
-    let taken: Latch
-    let logger: Logger
 
     /// Why a console was closed, as its close frame says.
     struct Ending: Sendable {
@@ -41,61 +37,46 @@ struct ConsoleBridge: Sendable {
     }
 
     /// Carries bytes until one side ends.
-    ///
-    /// - Throws: `VireoError` when the terminal or the log cannot be opened.
     func run(
         _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>, _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>
-    ) async throws -> Ending {
-        let descriptor = vireo_tty_open_raw(target.terminal.string)
-        guard descriptor >= 0 else {
-            throw VireoError(
-                .operationFailed, "cannot open the console '\(target.terminal)' of domain '\(target.domain)': \(Errno(rawValue: errno))")
-        }
-        let terminal = try await NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .takingOwnershipOfDescriptor(inputOutput: descriptor) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-                }
+    ) async -> Ending {
+        let hangUp = Latch()
+        return await withTaskGroup(of: Ending?.self) { group in
+            group.addTask { await ending { try await show(outbound, until: hangUp) } }
+            group.addTask { await ending { try await type(inbound, outbound) } }
+            group.addTask {
+                while await terminal.read() != nil {}
+                // `show` prints the last words, and ends the session.
+                hangUp.set()
+                return nil
             }
-        return try await terminal.executeThenClose { fromTerminal, toTerminal in
-            try await withThrowingTaskGroup(of: Ending.self) { group in
-                let stopped = Latch()
-                group.addTask { try await show(outbound, until: stopped) }
-                group.addTask {
-                    // Ends with an error, too: EIO when QEMU closed its side.
-                    do { for try await _ in fromTerminal {} } catch {}
-                    stopped.set()
-                    // `show` prints the last words, and ends the session.
-                    try await ContinuousClock().sleep(for: .seconds(5))
-                    return .stopped
-                }
-                group.addTask { try await type(inbound, outbound, toTerminal) }
-                group.addTask {
-                    _ = try await closing.wait()
-                    return .closing
-                }
-                group.addTask {
-                    _ = try await taken.wait()
-                    return .taken
-                }
-                defer { group.cancelAll() }
-                return try await group.next() ?? .left
-            }
+            group.addTask { (try? await closing.wait()).map { _ in .closing } }
+            defer { group.cancelAll() }
+            while let ending = await group.next() { if let ending { return ending } }
+            return .left
         }
     }
 
-    private func show(_ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, until stopped: Latch) async throws -> Ending {
+    private func ending(_ body: () async throws -> Ending) async -> Ending {
+        do {
+            return try await body()
+        } catch {
+            return Ending(code: .unexpectedServerError, reason: "The console was lost: \(error)")
+        }
+    }
+
+    private func show(_ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, until hangUp: Latch) async throws -> Ending {
         var tail = try FileTail(target.log, bytes: replays ? Self.replayLimit : 0)
         var lastSign = ContinuousClock.now
         while true {
             // Asked before the log is read: then nothing can come after what was read.
-            let isLast = stopped.isSet
+            let isLast = hangUp.isSet
             let bytes = try tail.next(limit: 32 << 10)
             if !bytes.isEmpty {
                 try await outbound.write(.server(.binary, ByteBuffer(bytes: bytes)))
                 lastSign = .now
             } else if isLast {
-                return .stopped
+                return try await reasonForHangUp()
             } else {
                 if .now - lastSign > Self.heartbeat {
                     try await outbound.write(.server(.ping, ByteBuffer()))
@@ -106,14 +87,23 @@ struct ConsoleBridge: Sendable {
         }
     }
 
+    /// The terminal ends when QEMU does, and when somebody else took the console; the service knows a moment later.
+    private func reasonForHangUp() async throws -> Ending {
+        let end = ContinuousClock.now + .seconds(1)
+        while target.stillRuns {
+            guard ContinuousClock.now < end else { return .taken }
+            try await ContinuousClock().sleep(for: .milliseconds(20))
+        }
+        return .stopped
+    }
+
     private func type(
-        _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>, _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>,
-        _ terminal: NIOAsyncChannelOutboundWriter<ByteBuffer>
+        _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>, _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>
     ) async throws -> Ending {
         for try await frame in inbound {
             switch frame.opcode {
             case .binary, .text, .continuation:
-                try await terminal.write(frame.unmaskedData)
+                try await terminal.write(Array(frame.unmaskedData.readableBytesView))
             case .ping:
                 try await outbound.write(.server(.pong, frame.unmaskedData))
             case .connectionClose:

@@ -21,14 +21,13 @@ extension Dispatcher {
             let ending: ConsoleBridge.Ending
             do {
                 let request = try consoleRequest(uri)
-                let seat = try services.consoles.take(request.target.terminal.string, force: request.forces)
-                defer { services.consoles.leave(seat) }
+                let session = try await request.domain.openConsole(nil, force: request.forces)
                 logger.info(
                     "console joined", metadata: [LogKey.domain: "\(request.target.domain)", LogKey.client: "\(client)"])
                 let bridge = ConsoleBridge(
-                    target: request.target, replays: request.replays, closing: services.closing, taken: seat.taken,
-                    logger: logger)
-                ending = try await bridge.run(inbound, outbound)
+                    target: request.target, terminal: session.stream, replays: request.replays, closing: services.closing)
+                ending = await bridge.run(inbound, outbound)
+                await session.close()
             } catch let error as VireoError {
                 ending = .init(code: .unexpectedServerError, reason: error.message)
             } catch let error as Problem {
@@ -54,6 +53,7 @@ extension Dispatcher {
 
 /// What is asked for at `/v1/domains/{domain}/console`.
 struct ConsoleRequest: Sendable {
+    var domain: DomainActor
     var target: ConsoleTarget
     var replays: Bool
     var forces: Bool
@@ -69,6 +69,7 @@ struct ConsoleRequest: Sendable {
             }
         }
         (replays, forces) = (try flag("replay", true), try flag("force", false))
-        target = try ConsoleTarget(of: try services.domain(parameters["domain"] ?? "").view, in: services.paths)
+        domain = try services.domain(parameters["domain"] ?? "")
+        target = try ConsoleTarget(domain, in: services.paths)
     }
 }

@@ -225,18 +225,22 @@ package enum OpenAPISchemas {
               "cpus": {"type": "integer"}, "cpuTimeNanoseconds": {"type": "integer"},
               "memory": {
                 "type": "object",
-                "properties": {"actualBytes": {"type": "integer"}, "residentBytes": {"type": "integer"}}
-              },
-              "disks": {
-                "type": ["array", "null"], "description": "null where QEMU did not answer in time.",
-                "items": {
-                  "type": "object",
-                  "properties": {
-                    "target": {"type": "string"}, "readBytes": {"type": "integer"}, "writtenBytes": {"type": "integer"},
-                    "readRequests": {"type": "integer"}, "writeRequests": {"type": "integer"}
-                  }
+                "properties": {
+                  "actualBytes": {"type": "integer"}, "residentBytes": {"type": "integer"},
+                  "unusedBytes": {"type": "integer", "description": "As the guest's balloon driver says."}
                 }
               },
+              "ageMilliseconds": {
+                "type": "integer", "description": "How old the figures of QEMU are, where it did not answer in time."
+              },
+              "disks": {"type": "array", "items": {
+                "type": "object",
+                "properties": {
+                  "target": {"type": "string"}, "path": {"type": "string"}, "readBytes": {"type": "integer"},
+                  "writtenBytes": {"type": "integer"}, "readRequests": {"type": "integer"},
+                  "writeRequests": {"type": "integer"}
+                }
+              }},
               "interfaces": {"type": "array", "items": {
                 "type": "object",
                 "properties": {

@@ -13,16 +13,17 @@ enum StatisticsRoutes {
         .get, "/v1/statistics",
         .init(
             operationID: "getStatistics", tag: "statistics",
-            summary: "What all running domains use; those that do not answer in time are told from what the host knows.",
+            summary: "What all running domains use; where QEMU does not answer in time, its last figures with their age.",
             answer: .json(schema: "StatisticsList"))
     ) { request in
-        let domains = request.services.hypervisor.domains.filter(\.view.isActive)
-        let figures = await withTaskGroup(of: JSONValue.self) { group in
-            for domain in domains { group.addTask { await DomainStatistics.sample(domain).json } }
-            return await group.reduce(into: [JSONValue]()) { $0.append($1) }
+        let hypervisor = request.services.hypervisor
+        let domains = hypervisor.domains.filter(\.view.isActive)
+        let statistics = try await hypervisor.statistics(of: domains, StatisticsJSON.groups)
+        let views = Dictionary(domains.map { ($0.uuid, $0.view) }) { $1 }
+        let figures = statistics.sorted { $0.domain.name < $1.domain.name }.compactMap { statistics in
+            views[statistics.domain.uuid].map { StatisticsJSON.statistics(statistics, of: $0) }
         }
-        let sorted = figures.sorted { ($0["name"]?.stringValue ?? "") < ($1["name"]?.stringValue ?? "") }
-        return .json(.members([("time", .string(Timestamp.text(Clock.now))), ("domains", .array(sorted))]))
+        return .json(.members([("time", .string(Timestamp.text(Clock.now))), ("domains", .array(figures))]))
     }
 
     private static let ofOne = Route(
@@ -35,6 +36,6 @@ enum StatisticsRoutes {
         guard domain.view.isActive else {
             throw VireoError(.operationInvalid, "domain '\(domain.view.name)' is not running", origin: .domain)
         }
-        return .json(await DomainStatistics.sample(domain).json)
+        return .json(StatisticsJSON.statistics(await domain.statistics(StatisticsJSON.groups), of: domain.view))
     }
 }
