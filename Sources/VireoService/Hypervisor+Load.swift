@@ -65,6 +65,7 @@ extension Hypervisor {
             }
         }
         await returnForgottenImages()
+        await removeForgottenDirectories()
     }
 
     /// Gives back files of domains that do not run: the daemon died while it was clearing up.
@@ -72,6 +73,18 @@ extension Hypervisor {
         guard let uuids = try? await store.domainsWithImages() else { return }
         for uuid in uuids where registry.domain(uuid)?.view.isActive != true {
             await ownership.release(uuid)
+        }
+    }
+
+    /// Removes private directories that no run has any more.
+    private func removeForgottenDirectories() async {
+        var used: Set<FilePath> = []
+        for domain in domains { if let directory = await domain.run?.directory { used.insert(directory) } }
+        let (known, parent) = (used, configuration.paths.domains)
+        try? await BlockingWork.run(awaiting: "the directory '\(parent)'") {
+            for name in FileAccess.names(in: parent) where !known.contains(parent.appending(name)) {
+                try? FileAccess.removeDirectory(parent.appending(name))
+            }
         }
     }
 
@@ -103,6 +116,7 @@ extension Hypervisor {
                 do {
                     try await store.append([record])
                 } catch {
+                    guard !Task.isCancelled else { return }
                     logger.warning("an event could not be stored", metadata: [LogKey.error: "\(error)"])
                 }
             }

@@ -22,6 +22,8 @@ public final class Hypervisor: Sendable {
     let emulators: EmulatorCatalog
     let ports = PortAllocator()
     let background = BackgroundTasks()
+    /// Where the host has its control groups; nil without rights to make any.
+    let cgroups: CgroupLayout?
     /// Firmware as it was installed when the daemon started.
     let firmware = FirmwareDescriptor.installed()
 
@@ -30,6 +32,7 @@ public final class Hypervisor: Sendable {
         qemuUser: SpawnRequest.Credentials?
     ) {
         (self.configuration, self.store, self.host, self.qemuUser) = (configuration, store, host, qemuUser)
+        cgroups = configuration.isPrivileged ? CgroupLayout.detect() : nil
         emulators = EmulatorCatalog(
             store: store, user: qemuUser, directories: configuration.emulatorDirectories, logger: configuration.logger)
     }

@@ -139,7 +139,7 @@ extension DomainActor {
     }
 
     private func removeNVRAM(of definition: Domain, _ options: UndefineOptions) async throws {
-        guard let path = definition.os.nvram?.source?.path else { return }
+        guard let path = definition.os.nvram?.source?.path ?? defaultNVRAM(of: definition) else { return }
         let exists = try await BlockingWork.run(awaiting: "the NVRAM file '\(path)'") { FileAccess.exists(path) }
         guard exists, !options.contains(.keepNVRAM) else { return }
         guard options.contains(.nvram) else {
@@ -150,6 +150,14 @@ extension DomainActor {
         } catch {
             throw VireoError(.systemError, "failed to remove nvram: \(path): \(error)", cause: error)
         }
+    }
+
+    /// Where the variables of firmware that is chosen at each start are kept.
+    private func defaultNVRAM(of definition: Domain) -> String? {
+        guard definition.os.firmware == .efi else { return nil }
+        let component = name.pathComponent(limit: 100)
+        let base = component == name.text ? name.text : "\(name.pathComponent())-\(uuid)"
+        return hypervisor.configuration.paths.nvram.appending("\(base)_VARS.fd").string
     }
 
     private func removeTPMState() async {

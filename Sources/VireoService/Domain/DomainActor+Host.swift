@@ -4,6 +4,7 @@
 import Logging
 package import SystemPackage
 package import VireoCore
+import VireoHost
 import VireoModel
 import VireoQEMU
 
@@ -35,8 +36,9 @@ extension DomainActor {
         let definition = live
         let taps = try await BlockingWork.run(awaiting: "taps") { try TapDevices.make(for: definition) }
         live.nameTargets(taps)
-        let launch = try launchPlan(live, request, capabilities, taps: taps, consoleLogs: logs)
-        return HostPreparation(launch: launch, taps: taps)
+        let groups = await openControlGroup(run)
+        let launch = try launchPlan(live, request, capabilities, taps: taps, groups: groups, consoleLogs: logs)
+        return HostPreparation(launch: launch, taps: taps, groups: groups)
     }
 
     /// Files that get a copy of what serial consoles print, by the alias of the device.
@@ -72,8 +74,10 @@ extension DomainActor {
             _ = try? await process.stop(StopLadder([.init(.terminate, patience: .seconds(1)), .init(.kill, patience: .seconds(1))]))
         }
         await hypervisor.ownership.release(uuid)
+        let group = controlGroup(of: run)
         do {
             try await BlockingWork.run(within: .seconds(5), awaiting: "the directory '\(run.directory)'") {
+                group?.remove()
                 try FileAccess.removeDirectory(run.directory)
             }
         } catch {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
+import VireoStore
 
 extension DomainActor {
     /// Runs `body` while holding the domain's job slot, and gives it back whatever happens.
@@ -44,6 +45,10 @@ extension DomainActor {
 
     private func note(_ job: Job, _ outcome: JobView.Outcome, failure: String?) {
         guard job.kind.isVisible else { return }
+        let record = JobRecord(
+            domain: uuid, kind: job.kind.rawValue, owner: job.owner, startedAt: job.startedAt, endedAt: hypervisor.now,
+            outcome: "\(outcome)", message: failure)
+        hypervisor.background.run { [store = hypervisor.store] in try? await store.append(record) }
         var view = job.view
         view.outcome = outcome
         view.failure = failure

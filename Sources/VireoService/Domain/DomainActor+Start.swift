@@ -89,7 +89,7 @@ extension DomainActor {
         let preparation = try await prepareHost(&live, request, capabilities)
         try checkStarting(id)
         let qemu = try await QEMUProcess.launch(preparation.launch)
-        withExtendedLifetime(preparation.taps) {}
+        withExtendedLifetime(preparation) {}
         try adopt(qemu, id)
         // The pid is known now: a daemon that dies after this finds QEMU by it.
         try await storeRun()

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 private import SystemPackage
-package import VireoCore
+import VireoCore
 package import VireoHost
 package import VireoQEMU
 

@@ -13,19 +13,12 @@ enum Orphans {
     static func find(uuid: DomainUUID, directory: FilePath) async -> [ProcessIdentity] {
         let (uuid, directory) = (uuid.description, directory.string)
         let found = try? await BlockingWork.run(awaiting: "/proc") { () -> [ProcessIdentity] in
-            guard let stream = opendir("/proc") else { return [] }
-            defer { closedir(stream) }
-            var found: [ProcessIdentity] = []
-            while let entry = readdir(stream) {
-                let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                }
+            FileAccess.names(in: "/proc").compactMap { name in
                 guard let pid = Int32(name), words(FilePath("/proc/\(pid)/cmdline")).contains(uuid),
-                    words(FilePath("/proc/\(pid)/environ")).contains("HOME=\(directory)"), let identity = ProcessIdentity(pid: pid)
-                else { continue }
-                found.append(identity)
+                    words(FilePath("/proc/\(pid)/environ")).contains("HOME=\(directory)")
+                else { return nil }
+                return ProcessIdentity(pid: pid)
             }
-            return found
         }
         return found ?? []
     }

@@ -43,21 +43,23 @@ enum FileAccess {
         if let uid, let gid { try changeOwner(path.string, uid: uid, gid: gid) }
     }
 
-    /// Removes a directory that holds only files and sockets; one that is not there is fine.
-    static func removeDirectory(_ path: FilePath) throws(Errno) {
-        guard let stream = opendir(path.string) else {
-            if errno == ENOENT { return }
-            throw Errno(rawValue: errno)
-        }
+    /// What is in a directory; nothing when it cannot be read.
+    static func names(in path: FilePath) -> [String] {
+        guard let stream = opendir(path.string) else { return [] }
+        defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != ".", name != ".." { names.append(name) }
         }
-        closedir(stream)
-        for name in names { unlink(path.appending(name).string) }
+        return names
+    }
+
+    /// Removes a directory that holds only files and sockets; one that is not there is fine.
+    static func removeDirectory(_ path: FilePath) throws(Errno) {
+        for name in names(in: path) { unlink(path.appending(name).string) }
         guard rmdir(path.string) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
     }
 

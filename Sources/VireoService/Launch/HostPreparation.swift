@@ -11,6 +11,7 @@ struct HostPreparation: Sendable {
     var launch: QEMULaunch
     /// Kept open until QEMU has them.
     var taps: TapDevices
+    var groups: HeldDescriptors
 }
 
 extension Domain {

@@ -17,7 +17,7 @@ extension DomainActor {
     /// Pure but for the descriptors of `taps`, which the caller keeps open until QEMU was spawned.
     func launchPlan(
         _ live: Domain, _ request: LaunchRequest, _ capabilities: QEMUCapabilities, taps: TapDevices,
-        consoleLogs: [String: String]
+        groups: HeldDescriptors, consoleLogs: [String: String]
     ) throws -> QEMULaunch {
         guard let run else { throw VireoError(.internalError, "the domain is not being started") }
         var resources = LaunchResources(
@@ -38,6 +38,7 @@ extension DomainActor {
         }
         var spawn = SpawnRequest(run.emulator, try QEMUArguments.build(live, resources))
         spawn.descriptors = descriptors
+        spawn.cgroups = groups.numbers
         spawn.credentials = hypervisor.qemuUser
         let home = run.directory.string
         for variable in ["HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"] { spawn.environment[variable] = home }

@@ -3,8 +3,8 @@
 
 import CVireo
 import Glibc
-package import SystemPackage
-package import VireoCore
+import SystemPackage
+import VireoCore
 import VireoModel
 import VireoQEMU
 import VireoQMP

@@ -4,7 +4,7 @@
 import CVireo
 import Glibc
 package import SystemPackage
-package import VireoCore
+import VireoCore
 import VireoModel
 
 /// A console or channel that a client has open; `close` gives it back.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
-package import VireoCore
+import VireoCore
 
 extension DomainActor {
     /// Has QEMU execute what a client wrote, in QMP or for the human monitor.

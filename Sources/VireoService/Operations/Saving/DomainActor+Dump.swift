@@ -4,7 +4,7 @@
 import Glibc
 import Logging
 package import SystemPackage
-package import VireoCore
+import VireoCore
 import VireoModel
 
 /// How to dump; libvirt's `virDomainCoreDumpFlags`.

@@ -3,8 +3,8 @@
 
 import Glibc
 import Logging
-package import SystemPackage
-package import VireoCore
+import SystemPackage
+import VireoCore
 import VireoModel
 import VireoStore
 

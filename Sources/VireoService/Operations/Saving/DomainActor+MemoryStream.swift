@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
-package import SystemPackage
-package import VireoCore
+import SystemPackage
+import VireoCore
 import VireoQMP
 
 /// QEMU's memory and devices as one stream, into a file and out of one.

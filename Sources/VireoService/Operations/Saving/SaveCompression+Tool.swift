@@ -3,9 +3,9 @@
 
 import CVireo
 import Glibc
-package import SystemPackage
-package import VireoCore
-package import VireoQEMU
+import SystemPackage
+import VireoCore
+import VireoQEMU
 
 extension SaveCompression {
     /// Where hosts have such tools.

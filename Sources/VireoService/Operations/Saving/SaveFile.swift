@@ -3,8 +3,8 @@
 
 import CVireo
 import Glibc
-package import SystemPackage
-package import VireoCore
+import SystemPackage
+import VireoCore
 
 /// Reading and writing save files. Everything here blocks: call it through `BlockingWork`.
 enum SaveFile {

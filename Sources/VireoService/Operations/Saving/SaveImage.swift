@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-package import SystemPackage
-package import VireoCore
+import SystemPackage
+import VireoCore
 import VireoModel
 import VireoXML
 

@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import VireoCore
-package import VireoModel
+import VireoCore
+import VireoModel
 
 /// What may differ between a guest that was saved and the definition that it is restored with.
 enum SavedDefinition {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
-package import VireoModel
+import VireoModel
 
 /// What `virDomainSetMetadata` and its opposite are about, with libvirt's numbers.
 package enum MetadataKind: Int32, Hashable, Sendable { case description = 0, title = 1, element = 2 }

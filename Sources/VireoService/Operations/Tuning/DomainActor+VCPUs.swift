@@ -3,7 +3,7 @@
 
 import SystemPackage
 package import VireoCore
-package import VireoHost
+import VireoHost
 package import VireoModel
 
 extension DomainView {
