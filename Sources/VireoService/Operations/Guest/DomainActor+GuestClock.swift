@@ -8,6 +8,8 @@ package struct GuestTime: Hashable, Sendable {
     /// Since 1970.
     package var seconds: Int64
     package var nanoseconds: UInt32
+
+    package init(seconds: Int64, nanoseconds: UInt32) { (self.seconds, self.nanoseconds) = (seconds, nanoseconds) }
 }
 
 extension DomainActor {

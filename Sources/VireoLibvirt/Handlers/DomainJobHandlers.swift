@@ -1,0 +1,78 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import VireoCore
+internal import VireoRPC
+internal import VireoService
+
+extension HandlerTable {
+    /// Jobs: who holds a domain, how far it is, stop it. All of these answer while a job runs.
+    mutating func addDomainJobs() {
+        fast(RemoteCalls.domainGetJobInfo) { args, call in
+            guard let job = try call.domain(args.dom).view.visibleJob else {
+                return RemoteDomainGetJobInfoRet(
+                    type: Libvirt.VIR_DOMAIN_JOB_NONE, timeElapsed: 0, timeRemaining: 0, dataTotal: 0, dataProcessed: 0,
+                    dataRemaining: 0, memTotal: 0, memProcessed: 0, memRemaining: 0, fileTotal: 0, fileProcessed: 0, fileRemaining: 0)
+            }
+            let progress = job.progress
+            return RemoteDomainGetJobInfoRet(
+                type: Libvirt.VIR_DOMAIN_JOB_UNBOUNDED, timeElapsed: job.elapsed.milliseconds, timeRemaining: 0,
+                dataTotal: progress.total.bytes, dataProcessed: progress.processed.bytes, dataRemaining: progress.remaining.bytes,
+                memTotal: progress.total.bytes, memProcessed: progress.processed.bytes, memRemaining: progress.remaining.bytes,
+                fileTotal: 0, fileProcessed: 0, fileRemaining: 0)
+        }
+        fast(RemoteCalls.domainGetJobStats) { args, call in
+            let view = try call.domain(args.dom).view
+            let isCompleted = args.flags & UInt32(Libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED) != 0
+            guard let job = isCompleted ? view.lastJob : view.visibleJob else {
+                return RemoteDomainGetJobStatsRet(type: Libvirt.VIR_DOMAIN_JOB_NONE, params: [])
+            }
+            return RemoteDomainGetJobStatsRet(
+                type: job.outcome?.rawValue ?? Libvirt.VIR_DOMAIN_JOB_UNBOUNDED, params: job.parameters.map { RemoteTypedParam($0) })
+        }
+        on(RemoteCalls.domainAbortJob) { args, call in
+            try await call.domain(args.dom).abortJob()
+            return XDRVoid()
+        }
+        on(RemoteCalls.domainAbortJobFlags) { args, call in
+            try await call.domain(args.dom).abortJob()
+            return XDRVoid()
+        }
+        fast(RemoteCalls.domainGetControlInfo) { args, call in
+            let view = try call.domain(args.dom).view
+            guard view.isActive else { throw VireoError(.operationInvalid, "domain is not running") }
+            // VIR_DOMAIN_CONTROL_JOB and VIR_DOMAIN_CONTROL_OK
+            let job = view.job
+            return RemoteDomainGetControlInfoRet(state: job == nil ? 0 : 1, details: 0, stateTime: job?.elapsed.milliseconds ?? 0)
+        }
+    }
+}
+
+extension DomainView {
+    /// The job that `domjobinfo` shows.
+    fileprivate var visibleJob: JobView? { job.flatMap { $0.kind.isVisible ? $0 : nil } }
+}
+
+extension JobView {
+    /// As libvirt tells it.
+    fileprivate var parameters: [TypedParameter] {
+        var list = [
+            TypedParameter("operation", .int(kind.operation)), TypedParameter("time_elapsed", .ullong(elapsed.milliseconds)),
+            TypedParameter("data_total", .ullong(progress.total.bytes)), TypedParameter("data_processed", .ullong(progress.processed.bytes)),
+            TypedParameter("data_remaining", .ullong(progress.remaining.bytes)), TypedParameter("memory_total", .ullong(progress.total.bytes)),
+            TypedParameter("memory_processed", .ullong(progress.processed.bytes)),
+            TypedParameter("memory_remaining", .ullong(progress.remaining.bytes)), TypedParameter("memory_bps", .ullong(progress.rate.bytes)),
+        ]
+        list += progress.details
+        if let outcome { list.append(TypedParameter("success", .boolean(outcome == .completed))) }
+        if let failure { list.append(TypedParameter("errmsg", .string(failure))) }
+        return list
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds; 0 for a negative time.
+    fileprivate var milliseconds: UInt64 {
+        UInt64(clamping: components.seconds) &* 1000 &+ UInt64(clamping: components.attoseconds / 1_000_000_000_000_000)
+    }
+}

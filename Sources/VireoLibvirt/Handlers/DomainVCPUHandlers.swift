@@ -1,0 +1,108 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+internal import VireoCore
+internal import VireoHost
+internal import VireoModel
+internal import VireoRPC
+internal import VireoService
+
+extension HandlerTable {
+    /// The vCPUs of one domain: how many, where they run, where they may run.
+    mutating func addDomainVCPUs() {
+        addVCPUCounts()
+        addVCPUPlaces()
+    }
+
+    private mutating func addVCPUCounts() {
+        fast(RemoteCalls.domainGetMaxVcpus) { args, call in
+            let view = try call.domain(args.dom).view
+            return RemoteDomainGetMaxVcpusRet(num: Int32(clamping: try view.vcpuCount(maximum: true, scope: .current)))
+        }
+        on(RemoteCalls.domainGetVcpusFlags) { args, call in
+            let domain = try call.domain(args.dom)
+            if args.flags & UInt32(Libvirt.VIR_DOMAIN_VCPU_GUEST) != 0 {
+                return RemoteDomainGetVcpusFlagsRet(num: Int32(clamping: try await domain.guestVCPUs(client: call.client)))
+            }
+            let isMaximum = args.flags & UInt32(Libvirt.VIR_DOMAIN_VCPU_MAXIMUM) != 0
+            let count = try domain.view.vcpuCount(maximum: isMaximum, scope: ChangeScope(flags: args.flags))
+            return RemoteDomainGetVcpusFlagsRet(num: Int32(clamping: count))
+        }
+        on(RemoteCalls.domainSetVcpus) { args, call in
+            try await call.domain(args.dom).setVCPUs(Int(args.nvcpus), isMaximum: false, scope: .live, client: call.client)
+            return XDRVoid()
+        }
+        on(RemoteCalls.domainSetVcpusFlags) { args, call in
+            let isMaximum = args.flags & UInt32(Libvirt.VIR_DOMAIN_VCPU_MAXIMUM) != 0
+            guard args.flags & UInt32(Libvirt.VIR_DOMAIN_VCPU_GUEST) == 0 else {
+                throw VireoError(.operationUnsupported, "vCPUs cannot be changed through the guest agent yet")
+            }
+            try await call.domain(args.dom).setVCPUs(
+                Int(args.nvcpus), isMaximum: isMaximum, scope: ChangeScope(flags: args.flags), client: call.client)
+            return XDRVoid()
+        }
+    }
+
+    private mutating func addVCPUPlaces() {
+        on(RemoteCalls.domainGetVcpus) { args, call in
+            let view = try call.domain(args.dom).view
+            guard view.isActive else { throw VireoError(.operationInvalid, "cannot retrieve vcpu information for inactive domain") }
+            try call.checkMaps(count: args.maxinfo, length: args.maplen)
+            let samples = view.vcpuSamples.prefix(Int(max(0, args.maxinfo)))
+            return RemoteDomainGetVcpusRet(
+                info: samples.map {
+                    // VIR_VCPU_RUNNING
+                    RemoteVcpuInfo(number: UInt32(clamping: $0.number), state: 1, cpuTime: $0.time, cpu: Int32(clamping: $0.hostCPU))
+                },
+                cpumaps: samples.flatMap { CPUList.map($0.affinity, length: args.maplen) })
+        }
+        on(RemoteCalls.domainGetVcpuPinInfo) { args, call in
+            let view = try call.domain(args.dom).view
+            try call.checkMaps(count: args.ncpumaps, length: args.maplen)
+            let affected = try view.resolve(ChangeScope(flags: args.flags))
+            guard let definition = affected.live ? view.live : view.inactive else {
+                return RemoteDomainGetVcpuPinInfoRet(cpumaps: [], num: 0)
+            }
+            let online = call.hypervisor.host.onlineCPUs
+            let count = min(Int(max(0, args.ncpumaps)), definition.vcpus.maximum)
+            let maps = (0..<count).map { CPUList.map(definition.hostCPUs(ofVCPU: $0) ?? online, length: args.maplen) }
+            return RemoteDomainGetVcpuPinInfoRet(cpumaps: maps.flatMap { $0 }, num: Int32(clamping: count))
+        }
+        on(RemoteCalls.domainGetEmulatorPinInfo) { args, call in
+            let view = try call.domain(args.dom).view
+            try call.checkMaps(count: 1, length: args.maplen)
+            let affected = try view.resolve(ChangeScope(flags: args.flags))
+            let cpus = (affected.live ? view.live : view.inactive)?.hostCPUsOfEmulator ?? call.hypervisor.host.onlineCPUs
+            return RemoteDomainGetEmulatorPinInfoRet(cpumaps: CPUList.map(cpus, length: args.maplen), ret: 1)
+        }
+        on(RemoteCalls.domainPinVcpu) { args, call in
+            try await call.domain(args.dom).pinVCPU(
+                Int(args.vcpu), to: CPUList.members(ofBitmap: args.cpumap), scope: .live, client: call.client)
+            return XDRVoid()
+        }
+        on(RemoteCalls.domainPinVcpuFlags) { args, call in
+            try await call.domain(args.dom).pinVCPU(
+                Int(args.vcpu), to: CPUList.members(ofBitmap: args.cpumap), scope: ChangeScope(flags: args.flags), client: call.client)
+            return XDRVoid()
+        }
+        on(RemoteCalls.domainPinEmulator) { args, call in
+            try await call.domain(args.dom).pinEmulator(
+                to: CPUList.members(ofBitmap: args.cpumap), scope: ChangeScope(flags: args.flags), client: call.client)
+            return XDRVoid()
+        }
+    }
+}
+
+extension CPUList {
+    /// `cpus` as a map of exactly `length` bytes; CPUs beyond are left out.
+    fileprivate static func map(_ cpus: [Int], length: Int32) -> [UInt8] { bitmap(cpus, count: Int(max(0, length)) * 8) }
+}
+
+extension CallContext {
+    /// - Throws: `rpc` for more maps than the protocol carries.
+    fileprivate func checkMaps(count: Int32, length: Int32) throws(VireoError) {
+        guard count >= 0, length >= 0, Int(count) <= WireLimit.REMOTE_VCPUINFO_MAX,
+            Int(count) * Int(length) <= WireLimit.REMOTE_CPUMAPS_MAX
+        else { throw VireoError(.rpc, "maxinfo * maplen > REMOTE_CPUMAPS_MAX", origin: .rpc) }
+    }
+}
