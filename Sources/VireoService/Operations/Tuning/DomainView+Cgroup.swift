@@ -1,6 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import VireoCore
 package import VireoHost
 
 extension CgroupLayout {

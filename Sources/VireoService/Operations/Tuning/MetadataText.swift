@@ -3,6 +3,7 @@
 
 package import VireoCore
 package import VireoModel
+import VireoXML
 
 /// The XML of a `<metadata>` child, with and without the prefix that it is kept under.
 ///
@@ -13,6 +14,11 @@ enum MetadataText {
     static func element(_ text: String, prefix: String, namespace: String) throws(VireoError) -> MetadataElement {
         guard prefix.utf8.allSatisfy(isNameByte), prefix.utf8.first.map({ $0 > UInt8(ascii: "9") }) == true else {
             throw VireoError(.invalidArg, "'\(prefix)' cannot be the prefix of an element")
+        }
+        do {
+            _ = try XMLParser.parse(text.utf8)
+        } catch {
+            throw VireoError(.xmlError, "(metadata_xml): \(error)", origin: .domain, cause: error)
         }
         guard let root = root(of: text) else { throw VireoError(.xmlError, "the metadata is no XML element", origin: .domain) }
         let name = localName(root.name)
