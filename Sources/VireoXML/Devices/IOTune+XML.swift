@@ -6,17 +6,13 @@ import VireoModel
 
 extension IOTune {
     /// Total, read and write of one figure, by the names of their elements.
-    private static var figures: [(path: WritableKeyPath<IOTune, Limits>, suffix: String)] {
-        [
-            (\.bytesPerSecond, "bytes_sec"), (\.operationsPerSecond, "iops_sec"), (\.maximumBytesPerSecond, "bytes_sec_max"),
-            (\.maximumOperationsPerSecond, "iops_sec_max"),
-        ]
-    }
-    private static var durations: [(path: WritableKeyPath<IOTune, Limits>, suffix: String)] {
-        [
-            (\.maximumBytesSeconds, "bytes_sec_max_length"), (\.maximumOperationsSeconds, "iops_sec_max_length"),
-        ]
-    }
+    private static let figures: [(path: any WritableKeyPath<IOTune, Limits> & Sendable, suffix: String)] = [
+        (\.bytesPerSecond, "bytes_sec"), (\.operationsPerSecond, "iops_sec"), (\.maximumBytesPerSecond, "bytes_sec_max"),
+        (\.maximumOperationsPerSecond, "iops_sec_max"),
+    ]
+    private static let durations: [(path: any WritableKeyPath<IOTune, Limits> & Sendable, suffix: String)] = [
+        (\.maximumBytesSeconds, "bytes_sec_max_length"), (\.maximumOperationsSeconds, "iops_sec_max_length"),
+    ]
 
     init(_ element: XMLElement) throws(VireoError) {
         self.init()
