@@ -50,6 +50,58 @@ extension HandlerTable {
                 capabilities: "<storagepoolCapabilities>\n\(lines)</storagepoolCapabilities>\n")
         }
         addCPUModels()
+        addCPUComparison()
+        on(RemoteCalls.connectDomainXmlToNative) { args, call in
+            guard args.nativeFormat == "qemu-argv" else {
+                throw VireoError(.invalidArg, "unsupported config type \(args.nativeFormat)")
+            }
+            let arguments = try await call.hypervisor.nativeArguments(xml: args.domainXml)
+            return RemoteConnectDomainXmlToNativeRet(nativeConfig: Self.shellText(arguments))
+        }
+    }
+
+    /// One option with its argument on each line, quoted for a shell where that is needed.
+    private static func shellText(_ arguments: [String]) -> String {
+        var text = ""
+        for argument in arguments {
+            let isPlain = !argument.isEmpty && argument.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"): true
+                default: "-_.,:=/@%+".utf8.contains(byte)
+                }
+            }
+            let quoted = isPlain ? argument : "'" + argument.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+            if !text.isEmpty { text += argument.hasPrefix("-") ? " \\\n" : " " }
+            text += quoted
+        }
+        return text + "\n"
+    }
+
+    private mutating func addCPUComparison() {
+        on(RemoteCalls.connectCompareCpu) { args, call in
+            let failing = args.flags & Libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE != 0
+            return RemoteConnectCompareCpuRet(result: try call.hypervisor.compareCPU(xml: args.xml, failing: failing).rawValue)
+        }
+        on(RemoteCalls.connectCompareHypervisorCpu) { args, call in
+            let failing = args.flags & Libvirt.VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE != 0
+            let result = try await call.hypervisor.compareCPU(
+                xml: args.xmlCPU, emulator: args.emulator, architecture: args.arch, domainType: args.virttype, failing: failing)
+            return RemoteConnectCompareHypervisorCpuRet(result: result.rawValue)
+        }
+        on(RemoteCalls.connectBaselineCpu) { args, call in
+            RemoteConnectBaselineCpuRet(
+                cpu: try call.hypervisor.baselineCPU(
+                    of: args.xmlCPUs, expanded: args.flags & Libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES != 0,
+                    migratable: args.flags & Libvirt.VIR_CONNECT_BASELINE_CPU_MIGRATABLE != 0))
+        }
+        on(RemoteCalls.connectBaselineHypervisorCpu) { args, call in
+            RemoteConnectBaselineHypervisorCpuRet(
+                cpu: try await call.hypervisor.baselineCPU(
+                    of: args.xmlCPUs, emulator: args.emulator, architecture: args.arch, domainType: args.virttype,
+                    expanded: args.flags & Libvirt.VIR_CONNECT_BASELINE_CPU_EXPAND_FEATURES != 0,
+                    migratable: args.flags & Libvirt.VIR_CONNECT_BASELINE_CPU_MIGRATABLE != 0))
+        }
     }
 
     private mutating func addCPUModels() {

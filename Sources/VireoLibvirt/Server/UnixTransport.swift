@@ -28,6 +28,8 @@ final class UnixTransport: ConnectionTransport {
     private var queue: [Segment] = []
     private(set) var unsentBytes = 0
     private var isReading = true
+    /// What the loop waits for now.
+    private var interest: DescriptorLoop.Readiness = .readable
     private var closesWhenSent = false
 
     /// Takes the connected, non-blocking socket over. Call `start` on the loop.
@@ -74,6 +76,9 @@ final class UnixTransport: ConnectionTransport {
         var interest: DescriptorLoop.Readiness = []
         if isReading { interest.insert(.readable) }
         if !queue.isEmpty { interest.insert(.writable) }
+        // Most answers are sent at once: the kernel need not be told of that.
+        guard interest != self.interest else { return }
+        self.interest = interest
         loop.change(token, to: interest)
     }
 

@@ -13,14 +13,14 @@ extension DomainCapabilities {
     ) {
         let fitting = firmware.filter { $0.fits(architecture: qemu.architecture, machine: machine.name) }
         let isPC = machine.name.contains("i440fx") || machine.name == "isapc"
-        let flags = qemu.hostCPU[accelerator]?.flags ?? [:]
         self.init(
             emulator: qemu.binary.path.string, domainType: accelerator.domainType, machine: machine.name,
             architecture: qemu.architecture, maximumCPUs: machine.maximumCPUs,
             hasIOThreads: qemu.objectTypes.contains("iothread"), firmware: Self.unique(fitting.compactMap(\.mapping.codePath)),
             hasSecureBoot: fitting.contains { $0.features.contains("secure-boot") },
             hasHostPassthrough: accelerator == .kvm, hasMaximum: true,
-            hostModel: Self.hostModel(features: Set(flags.filter(\.value).map { X86Model.canonicalName(ofFeature: $0.key) })),
+            hostModel: Self.hostModel(
+                features: qemu.guestFeatures(domainType: accelerator.domainType), vendor: qemu.guestVendor(accelerator)),
             models: Self.models(qemu.cpuDefinitions[accelerator] ?? []), memorySources: ["file", "anonymous", "memfd"],
             devices: Self.devices(qemu, isPC: isPC), features: Self.features(qemu))
     }
@@ -30,10 +30,10 @@ extension DomainCapabilities {
         return paths.filter { seen.insert($0).inserted }
     }
 
-    private static func hostModel(features: Set<String>) -> HostModel? {
+    private static func hostModel(features: Set<String>, vendor: String?) -> HostModel? {
         let known = features.intersection(X86Model.knownFeatures)
-        return X86Model.closest(to: known, vendor: nil).map { model, additions in
-            HostModel(name: model.name, vendor: model.vendor, required: additions, disabled: [])
+        return X86Model.closest(to: known, vendor: vendor).map { model, additions in
+            HostModel(name: model.name, vendor: model.vendor ?? vendor, required: additions, disabled: [])
         }
     }
 
