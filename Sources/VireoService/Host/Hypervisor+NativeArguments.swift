@@ -1,8 +1,10 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import VireoCore
-package import VireoQEMU
+private import SystemPackage
+private import VireoCore
+private import VireoModel
+private import VireoQEMU
 
 extension Hypervisor {
     /// The command line that a definition would be started with, for people to read: descriptors and sockets in it stand
