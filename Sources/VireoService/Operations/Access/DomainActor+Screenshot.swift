@@ -49,7 +49,10 @@ extension DomainActor {
             return FileDescriptor(rawValue: descriptor)
         }
         defer { try? file.close() }
-        let set = try await addDescriptorSet(file.rawValue)
+        // QEMU takes a descriptor of a set only for the very access that it opens its file for: writing alone.
+        let writing = try FileDescriptor.open(FilePath("/proc/self/fd/\(file.rawValue)"), .writeOnly, options: [.closeOnExec])
+        defer { try? writing.close() }
+        let set = try await addDescriptorSet(writing.rawValue)
         defer { hypervisor.background.run { [self] in _ = try? await qmp("remove-fd", ["fdset-id": .integer(set)]) } }
         var arguments: JSONObject = JSONObject([(key: "filename", value: .string("/dev/fdset/\(set)"))])
         if let device {
