@@ -90,14 +90,15 @@ extension HandlerTable {
                 txErrs: Int64(clamping: sent.errors), txDrop: Int64(clamping: sent.drops))
         }
         on(RemoteCalls.domainGetCpuStats) { args, call in
-            let view = try call.domain(args.dom).view
+            let domain = try call.domain(args.dom)
+            let view = domain.view
             if args.startCpu == -1 {
                 let all = try view.totalCPUStatistics()
                 let wanted = min(Int(args.nparams), all.count)
                 return RemoteDomainGetCpuStatsRet(
                     params: all.prefix(wanted).map { RemoteTypedParam($0) }, nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
             }
-            let cpus = try view.cpuStatistics(ofEachCPUIn: view.cgroup)
+            let cpus = try view.cpuStatistics(ofEachCPUIn: domain.cgroup)
             if args.ncpus == 0 { return RemoteDomainGetCpuStatsRet(params: [], nparams: Int32(clamping: cpus.count)) }
             if args.nparams == 0 { return RemoteDomainGetCpuStatsRet(params: [], nparams: Int32(clamping: cpus.first?.count ?? 0)) }
             let first = Int(clamping: args.startCpu)

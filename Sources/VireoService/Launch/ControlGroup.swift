@@ -19,9 +19,7 @@ final class HeldDescriptors: Sendable {
 extension DomainActor {
     /// The control group of this run's QEMU; nil where the host or the daemon's rights do not allow one.
     func controlGroup(of run: DomainRun) -> DomainCgroup? {
-        guard let layout = hypervisor.cgroups, let component = run.directory.lastComponent?.string else { return nil }
-        // Several daemons of one host share the tree.
-        return DomainCgroup(layout: layout, name: "\(component)-\(uuid.description.prefix(8))")
+        hypervisor.cgroups.map { DomainCgroup(layout: $0, name: Self.groupName(run.id, name, uuid)) }
     }
 
     /// Makes the run's control group, and opens it for QEMU to join. Without one the guest runs too.
