@@ -40,6 +40,10 @@ def run_one(case, assets):
     context = harness.Context(assets)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
+        import libvirt
+
+        # Errors are looked at where they are caught.
+        libvirt.registerErrorHandler(lambda _, __: None, None)
         case.body(context)
         return 0
     except harness.Skip as reason:
@@ -80,7 +84,7 @@ class Runner:
             measured = [line for line in output.splitlines() if line.startswith("    ")]
             shown = output if result == "failed" else "\n".join(measured) if result == "passed" else output
             if shown.strip():
-                print("\n".join("        " + line.strip("\n") for line in shown.rstrip().splitlines()), flush=True)
+                print("\n".join("        " + line for line in shown.rstrip().splitlines()[-120:]), flush=True)
             self.results.append({"name": case.name, "result": result, "seconds": round(elapsed, 2)})
 
     def run_all(self, cases, jobs):

@@ -128,6 +128,7 @@ def save_on_full_disk(t):
     folder = small_file_system(t, 2)
     text = host.virsh("save", name, folder + "/image", fails=True)
     print("    virsh said: " + text.replace("\n", " "))
+    t.true("space" in text.lower() or "full" in text.lower(), "the reason is told")
     t.wait(lambda: host.virsh("domstate", name) == "running", 10, "the guest to run on")
     t.equal(os.listdir(folder), [], "files left")
     console.wake()

@@ -142,7 +142,6 @@ class Daemon:
         """A connection of libvirt's own Python module; closed with the daemon."""
         import libvirt
 
-        libvirt.registerErrorHandler(lambda _, __: None, None)
         connection = libvirt.openReadOnly(self.read_only_uri) if read_only else libvirt.open(self.uri)
         self.connections.append(connection)
         return connection
