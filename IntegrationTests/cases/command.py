@@ -8,7 +8,7 @@ from harness import test
 from harness.guest import Console
 
 
-@test("vireo run boots a machine that virsh sees too; rm removes it", seconds=120)
+@test("vireo run boots a machine that virsh sees too; rm removes it", seconds=240)
 def run(t):
     host = t.daemon()
     host.vireo("run", "--name", "box", "--kernel", t.assets + "/vmlinuz", "--initrd", t.assets + "/initrd.img", "--append",

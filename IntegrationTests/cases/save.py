@@ -20,7 +20,7 @@ def booted(t, host, name):
     return console
 
 
-@test("A saved guest is restored with its memory", seconds=120)
+@test("A saved guest is restored with its memory", seconds=240)
 def save_and_restore(t):
     host = t.daemon()
     booted(t, host, "sleeper")
@@ -35,7 +35,7 @@ def save_and_restore(t):
     t.equal(console.shell("echo $mark"), "remembered")
 
 
-@test("A managed save survives a restart of the daemon, and start goes on from it", seconds=120)
+@test("A managed save survives a restart of the daemon, and start goes on from it", seconds=240)
 def managed_save(t):
     host = t.daemon()
     booted(t, host, "managed")

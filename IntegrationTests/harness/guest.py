@@ -91,7 +91,7 @@ class Console:
             except BlockingIOError:
                 time.sleep(0.01)
 
-    def wake(self, seconds=40):
+    def wake(self, seconds=90):
         """Waits until the shell answers."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
