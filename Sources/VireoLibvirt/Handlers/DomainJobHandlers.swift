@@ -53,23 +53,6 @@ extension DomainView {
     fileprivate var visibleJob: JobView? { job.flatMap { $0.kind.isVisible ? $0 : nil } }
 }
 
-extension JobView {
-    /// As libvirt tells it.
-    fileprivate var parameters: [TypedParameter] {
-        var list = [
-            TypedParameter("operation", .int(kind.operation)), TypedParameter("time_elapsed", .ullong(elapsed.milliseconds)),
-            TypedParameter("data_total", .ullong(progress.total.bytes)), TypedParameter("data_processed", .ullong(progress.processed.bytes)),
-            TypedParameter("data_remaining", .ullong(progress.remaining.bytes)), TypedParameter("memory_total", .ullong(progress.total.bytes)),
-            TypedParameter("memory_processed", .ullong(progress.processed.bytes)),
-            TypedParameter("memory_remaining", .ullong(progress.remaining.bytes)), TypedParameter("memory_bps", .ullong(progress.rate.bytes)),
-        ]
-        list += progress.details
-        if let outcome { list.append(TypedParameter("success", .boolean(outcome == .completed))) }
-        if let failure { list.append(TypedParameter("errmsg", .string(failure))) }
-        return list
-    }
-}
-
 extension Duration {
     /// Whole milliseconds; 0 for a negative time.
     fileprivate var milliseconds: UInt64 {

@@ -55,5 +55,6 @@ extension DomainActor {
         view.isCancellable = false
         lastJob = view
         publish()
+        emit(.jobCompleted(view.parameters))
     }
 }

@@ -3,7 +3,7 @@
 
 package import VireoCore
 package import VireoHost
-package import VireoXML
+import VireoXML
 
 extension CPUDescription {
     /// Reads a `<cpu>` element: of a host, as capabilities hold it, or of a guest.

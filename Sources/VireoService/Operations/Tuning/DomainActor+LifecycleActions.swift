@@ -1,7 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import VireoCore
+import VireoCore
 package import VireoModel
 
 /// What a guest does that has an action of the definition's choice, with libvirt's numbers (`virDomainLifecycle`).

@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import VireoCore
-package import VireoModel
+import VireoCore
+import VireoModel
 import VireoXML
 
 /// The XML of a `<metadata>` child, with and without the prefix that it is kept under.

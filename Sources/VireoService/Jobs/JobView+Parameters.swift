@@ -1,0 +1,26 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import VireoCore
+
+extension JobView {
+    /// The job as libvirt tells it (`VIR_DOMAIN_JOB_*`): times in milliseconds, sizes in bytes.
+    package var parameters: [TypedParameter] {
+        var list = [
+            TypedParameter("operation", .int(kind.operation)), TypedParameter("time_elapsed", .ullong(milliseconds)),
+            TypedParameter("data_total", .ullong(progress.total.bytes)), TypedParameter("data_processed", .ullong(progress.processed.bytes)),
+            TypedParameter("data_remaining", .ullong(progress.remaining.bytes)), TypedParameter("memory_total", .ullong(progress.total.bytes)),
+            TypedParameter("memory_processed", .ullong(progress.processed.bytes)),
+            TypedParameter("memory_remaining", .ullong(progress.remaining.bytes)), TypedParameter("memory_bps", .ullong(progress.rate.bytes)),
+        ]
+        list += progress.details
+        if let outcome { list.append(TypedParameter("success", .boolean(outcome == .completed))) }
+        if let failure { list.append(TypedParameter("errmsg", .string(failure))) }
+        return list
+    }
+
+    private var milliseconds: UInt64 {
+        UInt64(clamping: elapsed.components.seconds) &* 1000
+            &+ UInt64(clamping: elapsed.components.attoseconds / 1_000_000_000_000_000)
+    }
+}
