@@ -20,13 +20,17 @@ struct Vireo: AsyncParsableCommand {
             """,
         version: VireoVersion.text,
         groupedSubcommands: [
-            CommandGroup(name: "Machines", subcommands: [
-                RunCommand.self, ListCommand.self, ShowCommand.self, StartCommand.self, StopCommand.self, PauseCommand.self,
-                ResumeCommand.self, RestartCommand.self, RemoveCommand.self,
-            ]),
-            CommandGroup(name: "Watching", subcommands: [
-                ConsoleCommand.self, LogsCommand.self, TopCommand.self, EventsCommand.self, OperationsCommand.self,
-            ]),
+            CommandGroup(
+                name: "Machines",
+                subcommands: [
+                    RunCommand.self, ListCommand.self, ShowCommand.self, StartCommand.self, StopCommand.self, PauseCommand.self,
+                    ResumeCommand.self, RestartCommand.self, RemoveCommand.self,
+                ]),
+            CommandGroup(
+                name: "Watching",
+                subcommands: [
+                    ConsoleCommand.self, LogsCommand.self, TopCommand.self, EventsCommand.self, OperationsCommand.self,
+                ]),
             CommandGroup(name: "libvirt XML", subcommands: [DefineCommand.self, DumpXMLCommand.self, EditCommand.self]),
             CommandGroup(name: "Host", subcommands: [DoctorCommand.self, VersionCommand.self, CompletionsCommand.self]),
         ])

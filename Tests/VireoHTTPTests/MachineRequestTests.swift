@@ -29,22 +29,24 @@ struct MachineRequestTests {
         #expect(try self.request(#"{"networks":[]}"#).networks.isEmpty)
     }
 
-    @Test("What makes no sense is refused by name", arguments: [
-        (#"{"nmae":"a"}"#, "'nmae' is not known"),
-        (#"{"cpus":0}"#, "'cpus' must be a whole number from 1 to 1024"),
-        (#"{"cpus":"2"}"#, "'cpus' must be a whole number from 1 to 1024"),
-        (#"{"disks":[{"path":"/a"}]}"#, "'disks[0].format' must be said for an existing image"),
-        (#"{"disks":[{"path":"a","format":"raw"}]}"#, "'disks[0].path' must be an absolute path"),
-        (#"{"disks":[{"sizeBytes":1048576,"format":"vdi"}]}"#, "'disks[0].format' must be raw or qcow2 for a new image"),
-        (#"{"disks":[{}]}"#, "'disks[0].path' or 'sizeBytes' is needed"),
-        (#"{"kernel":{}}"#, "'kernel.path' is missing"),
-        (#"{"networks":[{"type":"bridge"}]}"#, "'networks[0].bridge' is missing"),
-        (#"{"networks":[{"portForwards":[{"hostPort":80}]}]}"#, "'networks[0].portForwards[0].guestPort' is missing"),
-        (#"{"networks":[{"mac":"x"}]}"#, "'networks[0].mac' is no MAC address"),
-        (#"{"persistent":false,"start":false}"#, "'start' must be true for a machine that is not kept"),
-        (#"{"firmware":"uefi","kernel":{"path":"/k"}}"#, "'firmware' must be bios where a kernel is given"),
-        (#"[]"#, "the body must be an object"),
-    ])
+    @Test(
+        "What makes no sense is refused by name",
+        arguments: [
+            (#"{"nmae":"a"}"#, "'nmae' is not known"),
+            (#"{"cpus":0}"#, "'cpus' must be a whole number from 1 to 1024"),
+            (#"{"cpus":"2"}"#, "'cpus' must be a whole number from 1 to 1024"),
+            (#"{"disks":[{"path":"/a"}]}"#, "'disks[0].format' must be said for an existing image"),
+            (#"{"disks":[{"path":"a","format":"raw"}]}"#, "'disks[0].path' must be an absolute path"),
+            (#"{"disks":[{"sizeBytes":1048576,"format":"vdi"}]}"#, "'disks[0].format' must be raw or qcow2 for a new image"),
+            (#"{"disks":[{}]}"#, "'disks[0].path' or 'sizeBytes' is needed"),
+            (#"{"kernel":{}}"#, "'kernel.path' is missing"),
+            (#"{"networks":[{"type":"bridge"}]}"#, "'networks[0].bridge' is missing"),
+            (#"{"networks":[{"portForwards":[{"hostPort":80}]}]}"#, "'networks[0].portForwards[0].guestPort' is missing"),
+            (#"{"networks":[{"mac":"x"}]}"#, "'networks[0].mac' is no MAC address"),
+            (#"{"persistent":false,"start":false}"#, "'start' must be true for a machine that is not kept"),
+            (#"{"firmware":"uefi","kernel":{"path":"/k"}}"#, "'firmware' must be bios where a kernel is given"),
+            (#"[]"#, "the body must be an object"),
+        ])
     func refused(text: String, message: String) throws {
         do {
             _ = try request(text)
@@ -102,9 +104,11 @@ struct MachineRequestTests {
                 """)
     }
 
-    @Test("A new disk is booted before the CD, one that was there after it", arguments: [
-        (#"{"sizeBytes":1073741824}"#, 1, 2), (#"{"path":"/a","format":"qcow2"}"#, 2, 1),
-    ])
+    @Test(
+        "A new disk is booted before the CD, one that was there after it",
+        arguments: [
+            (#"{"sizeBytes":1073741824}"#, 1, 2), (#"{"path":"/a","format":"qcow2"}"#, 2, 1),
+        ])
     func bootOrder(disk: String, diskOrder: Int, cdOrder: Int) throws {
         let domain = try domain(#"{"cdrom":"/cd.iso","disks":[\#(disk)]}"#, paths: ["/a"])
         #expect(domain.devices.disks.map(\.bootOrder) == [diskOrder, cdOrder])

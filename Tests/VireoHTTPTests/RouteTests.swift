@@ -24,7 +24,9 @@ struct RouteTests {
 
     @Test("A name with a slash or NUL in it cannot be smuggled into a path", arguments: ["a%00b", "%c3%28", ""])
     func badParameters(component: String) {
-        let route = Route(.get, "/v1/domains/{domain}", .init(operationID: "x", tag: "", summary: "", answer: .none)) { _ in .empty }
+        let route = Route(.get, "/v1/domains/{domain}", .init(operationID: "x", tag: "", summary: "", answer: .none)) { _ in
+            .empty
+        }
         #expect(route.match(["", "v1", "domains", component[...]]) == nil)
         #expect(route.match(["", "v1", "domains", "a%2Fb"]) == ["domain": "a/b"])
         #expect(route.match(["", "v1", "domains", "a", "b"]) == nil)
@@ -42,9 +44,10 @@ struct OpenAPITests {
     @Test("Every operation is in the document, and nothing else")
     func coverage() throws {
         let paths = try #require(OpenAPIDocument.json["paths"]?.objectValue)
-        let documented = Set(paths.members.flatMap { path, item in
-            (item.objectValue?.members ?? []).map { "\($0.key.uppercased()) \(path)" }
-        })
+        let documented = Set(
+            paths.members.flatMap { path, item in
+                (item.objectValue?.members ?? []).map { "\($0.key.uppercased()) \(path)" }
+            })
         #expect(documented == Set(Routes.all.map { "\($0.method.rawValue) \($0.path)" }))
     }
 
@@ -83,10 +86,12 @@ struct OpenAPITests {
 
 @Suite("Problems")
 struct ProblemTests {
-    @Test("Codes become fitting statuses", arguments: [
-        (VireoError.Code.noDomain, 404), (.invalidArg, 400), (.operationInvalid, 409), (.configUnsupported, 422),
-        (.operationTimeout, 504), (.accessDenied, 403), (.internalError, 500), (.noSupport, 501),
-    ])
+    @Test(
+        "Codes become fitting statuses",
+        arguments: [
+            (VireoError.Code.noDomain, 404), (.invalidArg, 400), (.operationInvalid, 409), (.configUnsupported, 422),
+            (.operationTimeout, 504), (.accessDenied, 403), (.internalError, 500), (.noSupport, 501),
+        ])
     func statuses(code: VireoError.Code, status: Int) {
         let problem = Problem(VireoError(code, "why"))
         #expect(problem.status.code == status)

@@ -55,9 +55,11 @@ struct DoctorTests {
         #expect(finding?.verdict == .warning && finding?.cure == nil)
     }
 
-    @Test("Without QEMU nothing runs; the cure fits the distribution", arguments: [
-        (PackageManager.apt, "sudo apt-get install -y qemu-system-x86"), (.dnf, "sudo dnf install -y qemu-kvm"),
-    ])
+    @Test(
+        "Without QEMU nothing runs; the cure fits the distribution",
+        arguments: [
+            (PackageManager.apt, "sudo apt-get install -y qemu-system-x86"), (.dnf, "sudo dnf install -y qemu-kvm"),
+        ])
     func noQEMU(packages: PackageManager, cure: String) {
         let finding = Self.finding("QEMU") { ($0.qemu, $0.packages) = (.init(), packages) }
         #expect(finding?.verdict == .failure && finding?.cure == cure)
@@ -73,6 +75,7 @@ struct DoctorTests {
     @Test("The cure stands on a line of its own")
     func lines() {
         let finding = Finding.failure("QEMU", "not installed", cure: "apt install qemu")
-        #expect(finding.lines(style: .plain, width: 6) == ["FAIL  QEMU    not installed", "              cure: apt install qemu"])
+        #expect(
+            finding.lines(style: .plain, width: 6) == ["FAIL  QEMU    not installed", "              cure: apt install qemu"])
     }
 }

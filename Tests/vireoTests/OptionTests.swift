@@ -10,9 +10,11 @@ import VireoCore
 
 @Suite("Options of the command line")
 struct OptionTests {
-    @Test("Sizes are read with their units, and bare numbers are MiB", arguments: [
-        ("512", 512 << 20), ("512M", 512 << 20), ("2G", 2 << 30), ("1.5GiB", 3 << 29), ("64k", 64 << 10), ("1T", 1 << 40),
-    ] as [(String, UInt64)])
+    @Test(
+        "Sizes are read with their units, and bare numbers are MiB",
+        arguments: [
+            ("512", 512 << 20), ("512M", 512 << 20), ("2G", 2 << 30), ("1.5GiB", 3 << 29), ("64k", 64 << 10), ("1T", 1 << 40),
+        ] as [(String, UInt64)])
     func sizes(text: String, bytes: UInt64) {
         #expect(SizeArgument(argument: text)?.size.bytes == bytes)
     }
@@ -30,9 +32,11 @@ struct OptionTests {
         #expect(full.address == "0.0.0.0" && full.hostPort == 5353 && full.guestPort == 53 && full.transport == .udp)
     }
 
-    @Test("What is no port forward is refused", arguments: [
-        "80", "0:80", "80:0", "65536:80", "80:80/sctp", "1.2.3:80:80", "1.2.3.256:80:80", "a:b", "1:2:3:4",
-    ])
+    @Test(
+        "What is no port forward is refused",
+        arguments: [
+            "80", "0:80", "80:0", "65536:80", "80:80/sctp", "1.2.3:80:80", "1.2.3.256:80:80", "a:b", "1:2:3:4",
+        ])
     func badPorts(text: String) {
         #expect(PortForwardArgument(argument: text) == nil)
     }
@@ -77,9 +81,11 @@ struct OptionTests {
 
 @Suite("Commands")
 struct CommandTests {
-    @Test("Options of all commands may stand before or after the command's name", arguments: [
-        ["--root", "/x", "--json", "ls"], ["ls", "--root", "/x", "--json"], ["--json", "ls", "--root", "/x"],
-    ])
+    @Test(
+        "Options of all commands may stand before or after the command's name",
+        arguments: [
+            ["--root", "/x", "--json", "ls"], ["ls", "--root", "/x", "--json"], ["--json", "ls", "--root", "/x"],
+        ])
     func globalOptions(arguments: [String]) throws {
         let command = try #require(try Vireo.parseAsRoot(arguments) as? ListCommand)
         #expect(command.options.root == "/x")
@@ -87,13 +93,15 @@ struct CommandTests {
         #expect(command.options.paths.httpSocket == "/x/run/vireo.sock")
     }
 
-    @Test("Combinations that make no sense are refused before anything is asked of the daemon", arguments: [
-        ["run"], ["run", "--initrd", "/x", "a.qcow2"], ["run", "--kernel", "/k", "--uefi"],
-        ["run", "a.iso", "--cdrom", "b.iso"], ["run", "a.qcow2", "-p", "80:80", "--network", "none"],
-        ["run", "a.qcow2", "-p", "80:80", "-p", "80:81"], ["run", "a.qcow2", "--name", "a/b"],
-        ["run", "a.qcow2", "--cpus", "0"], ["run", "a.qcow2", "--json"], ["stop", "a", "-t", "0"], ["stop"],
-        ["start", "--attach", "a", "b"], ["top", "--delay", "0"], ["logs", "a", "-n", "-1"], ["completions", "tcsh"],
-    ])
+    @Test(
+        "Combinations that make no sense are refused before anything is asked of the daemon",
+        arguments: [
+            ["run"], ["run", "--initrd", "/x", "a.qcow2"], ["run", "--kernel", "/k", "--uefi"],
+            ["run", "a.iso", "--cdrom", "b.iso"], ["run", "a.qcow2", "-p", "80:80", "--network", "none"],
+            ["run", "a.qcow2", "-p", "80:80", "-p", "80:81"], ["run", "a.qcow2", "--name", "a/b"],
+            ["run", "a.qcow2", "--cpus", "0"], ["run", "a.qcow2", "--json"], ["stop", "a", "-t", "0"], ["stop"],
+            ["start", "--attach", "a", "b"], ["top", "--delay", "0"], ["logs", "a", "-n", "-1"], ["completions", "tcsh"],
+        ])
     func refused(arguments: [String]) {
         #expect(throws: (any Error).self) { try Vireo.parseAsRoot(arguments) }
     }
@@ -101,7 +109,9 @@ struct CommandTests {
     @Test("A kernel is asked for with a console on the serial port")
     func kernelRequest() throws {
         let command = try #require(
-            try Vireo.parseAsRoot(["run", "--kernel", "/dev/null", "--name", "a", "-p", "8080:80", "-m", "256", "-c", "1", "--rm"])
+            try Vireo.parseAsRoot([
+                "run", "--kernel", "/dev/null", "--name", "a", "-p", "8080:80", "-m", "256", "-c", "1", "--rm",
+            ])
                 as? RunCommand)
         #expect(
             try command.request(suffix: "x").text
@@ -110,9 +120,11 @@ struct CommandTests {
                 + #"[{"protocol":"tcp","address":"127.0.0.1","hostPort":8080,"guestPort":80}]}]}"#)
     }
 
-    @Test("Names are made up after the file that is booted", arguments: [
-        ("/images/debian-12.qcow2", "debian-12-7f"), ("my image.iso", "my-image-7f"), (nil, "machine-7f"),
-    ] as [(String?, String)])
+    @Test(
+        "Names are made up after the file that is booted",
+        arguments: [
+            ("/images/debian-12.qcow2", "debian-12-7f"), ("my image.iso", "my-image-7f"), (nil, "machine-7f"),
+        ] as [(String?, String)])
     func madeUpNames(file: String?, name: String) {
         #expect(RunCommand.name(for: file, suffix: "7f") == name)
     }

@@ -49,9 +49,11 @@ struct OutputTests {
         #expect(table.lines(width: 8) == ["A      B", "12345  6"])
     }
 
-    @Test("Durations read as people say them", arguments: [
-        (0, "0s"), (59, "59s"), (61, "1m 1s"), (3600, "1h 0m"), (90000, "1d 1h"),
-    ] as [(Int64, String)])
+    @Test(
+        "Durations read as people say them",
+        arguments: [
+            (0, "0s"), (59, "59s"), (61, "1m 1s"), (3600, "1h 0m"), (90000, "1d 1h"),
+        ] as [(Int64, String)])
     func durations(seconds: Int64, text: String) {
         #expect(Format.duration(seconds: seconds) == text)
     }
@@ -68,8 +70,10 @@ struct OutputTests {
         if case .object(var object) = machine {
             object["disks"] = [["target": "vda", "device": "disk", "bus": "virtio", "format": "qcow2", "source": "/a.qcow2"]]
             object["interfaces"] = [
-                ["type": "user", "model": "virtio", "mac": "52:54:00:00:00:01",
-                    "portForwards": [["protocol": "tcp", "address": "127.0.0.1", "hostPort": 8080, "guestPort": 80]]]
+                [
+                    "type": "user", "model": "virtio", "mac": "52:54:00:00:00:01",
+                    "portForwards": [["protocol": "tcp", "address": "127.0.0.1", "hostPort": 8080, "guestPort": 80]],
+                ]
             ]
             machine = .object(object)
         }
@@ -147,9 +151,11 @@ struct ConsoleTests {
 
 @Suite("Errors")
 struct ErrorTests {
-    @Test("Exit statuses follow libvirt's codes", arguments: [
-        (42, .noSuchDomain), (68, .timedOut), (55, .failed),
-    ] as [(Int64, CLIError.ExitStatus)])
+    @Test(
+        "Exit statuses follow libvirt's codes",
+        arguments: [
+            (42, .noSuchDomain), (68, .timedOut), (55, .failed),
+        ] as [(Int64, CLIError.ExitStatus)])
     func codes(code: Int64, status: CLIError.ExitStatus) {
         let error = CLIError(problem: ["detail": "why", "code": .integer(code)], status: 500)
         #expect(error.exitCode == status && error.message == "why")

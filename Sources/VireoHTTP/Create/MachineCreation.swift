@@ -70,7 +70,8 @@ package struct MachineCreation: Sendable {
             }
             // Others may look, as QEMU's user must get through; the images themselves are private.
             guard mkdir(directory.string, 0o711) == 0 || errno == EEXIST else {
-                throw VireoError(.operationFailed, "cannot make the directory '\(directory)': \(Errno(rawValue: errno))", origin: .storage)
+                throw VireoError(
+                    .operationFailed, "cannot make the directory '\(directory)': \(Errno(rawValue: errno))", origin: .storage)
             }
             let name = "\(request.name.pathComponent())-\(index)-\(String(UInt32.random(in: 0x1000_0000 ... .max), radix: 16))"
             paths.append(directory.appending("\(name).\(disk.format.rawValue)").string)

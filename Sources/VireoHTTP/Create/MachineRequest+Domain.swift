@@ -56,7 +56,8 @@ extension MachineRequest {
         devices.serials = [Serial(CharacterSource(.pty(path: nil)), port: 0)]
         devices.channels = [
             Channel(
-                CharacterSource(.unix(.init(mode: .bind, path: nil))), target: .virtio(name: "org.qemu.guest_agent.0", state: nil))
+                CharacterSource(.unix(.init(mode: .bind, path: nil))), target: .virtio(name: "org.qemu.guest_agent.0", state: nil)
+            )
         ]
         devices.rngs = [RNG(backend: .random(path: "/dev/urandom"))]
         if let graphics {
@@ -78,7 +79,8 @@ extension MachineRequest {
             return prefix + String(UnicodeScalar(UInt8(ascii: "a") + UInt8(clamping: index)))
         }
         var drives = zip(disks, host.diskPaths).map { request, path in
-            var disk = VireoModel.Disk(.disk, source: DiskSource(.file(path)), target: target(request.bus), bus: request.bus.model)
+            var disk = VireoModel.Disk(
+                .disk, source: DiskSource(.file(path)), target: target(request.bus), bus: request.bus.model)
             disk.driver.name = "qemu"
             disk.driver.format = request.format.model
             disk.driver.discard = .unmap

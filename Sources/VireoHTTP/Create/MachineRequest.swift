@@ -106,7 +106,9 @@ package struct MachineRequest: Hashable, Sendable {
         try reading.finish()
         guard isPersistent || starts else { throw reading.invalid("start", "must be true for a machine that is not kept") }
         guard isPersistent || !autostart else { throw reading.invalid("autostart", "needs a machine that is kept") }
-        guard kernel == nil || firmware == .bios else { throw reading.invalid("firmware", "must be bios where a kernel is given") }
+        guard kernel == nil || firmware == .bios else {
+            throw reading.invalid("firmware", "must be bios where a kernel is given")
+        }
     }
 
     private static func disk(_ reading: JSONReading) throws(VireoError) -> Disk {

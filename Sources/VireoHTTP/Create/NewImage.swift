@@ -44,7 +44,8 @@ package enum NewImage {
         let directories: [FilePath] = ["/usr/bin", "/usr/local/bin", "/bin"]
         guard let program = directories.map({ $0.appending("qemu-img") }).first(where: { access($0.string, X_OK) == 0 }) else {
             throw VireoError(
-                .operationFailed, "qcow2 images are made by qemu-img, which is not installed; ask for format raw", origin: .storage)
+                .operationFailed, "qcow2 images are made by qemu-img, which is not installed; ask for format raw",
+                origin: .storage)
         }
         let process = try await WatchedProcess.spawn(SpawnRequest(program, arguments))
         do {

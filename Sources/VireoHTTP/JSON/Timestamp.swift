@@ -14,7 +14,8 @@ enum Timestamp {
         gmtime_r(&seconds, &parts)
         let date = [(Int(parts.tm_year) + 1900, 4), (Int(parts.tm_mon) + 1, 2), (Int(parts.tm_mday), 2)]
         let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { (Int($0), 2) }
-        return "\(date.map(padded).joined(separator: "-"))T\(clock.map(padded).joined(separator: ":")).\(padded((milliseconds, 3)))Z"
+        return
+            "\(date.map(padded).joined(separator: "-"))T\(clock.map(padded).joined(separator: ":")).\(padded((milliseconds, 3)))Z"
     }
 
     private static func padded(_ number: (value: Int, width: Int)) -> String {

@@ -41,7 +41,9 @@ package enum OpenAPIDocument {
 
     private static func operation(_ route: Route) -> JSONValue {
         let description = route.description
-        var parameters = route.path.split(separator: "/").filter { $0.hasPrefix("{") }.map { pathParameter($0.dropFirst().dropLast()) }
+        var parameters = route.path.split(separator: "/").filter { $0.hasPrefix("{") }.map {
+            pathParameter($0.dropFirst().dropLast())
+        }
         parameters += description.query.map(queryParameter)
         var body: JSONValue?
         if !description.body.isEmpty {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import HTTPTypes
+
 /// Consoles by WebSocket; the upgrade itself is made by `UpgradableChannel`.
 enum ConsoleRoutes {
     static let all = [console]

@@ -45,7 +45,8 @@ enum EventRoutes {
                 try await writer.write(": still here\n\n".utf8)
             case .over:
                 if subscription.overflowed {
-                    try await writer.write("event: overflow\ndata: {\"detail\":\"events were lost; the reader was too slow\"}\n\n".utf8)
+                    try await writer.write(
+                        "event: overflow\ndata: {\"detail\":\"events were lost; the reader was too slow\"}\n\n".utf8)
                 }
                 return
             }

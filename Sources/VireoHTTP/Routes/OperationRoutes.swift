@@ -42,7 +42,8 @@ enum OperationRoutes {
         let reason = VireoError(.operationAborted, "'\(job.kind.rawValue)' of domain '\(domain.view.name)' was cancelled")
         guard holder.cancel(reason) else {
             throw VireoError(
-                .operationInvalid, "'\(job.kind.rawValue)' of domain '\(domain.view.name)' cannot be cancelled now", origin: .domain)
+                .operationInvalid, "'\(job.kind.rawValue)' of domain '\(domain.view.name)' cannot be cancelled now",
+                origin: .domain)
         }
         return .empty
     }

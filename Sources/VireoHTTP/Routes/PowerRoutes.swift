@@ -76,7 +76,8 @@ enum PowerRoutes {
         return .json(DomainJSON.summary(of: domain.view, now: Clock.now))
     }
 
-    private static func shutDown(_ domain: DomainActor, within limit: Duration, force: Force, _ request: APIRequest) async throws {
+    private static func shutDown(_ domain: DomainActor, within limit: Duration, force: Force, _ request: APIRequest) async throws
+    {
         // Subscribed before asking, so that the end cannot be missed.
         let subscription = request.services.hypervisor.events.subscribe(.init(domain: domain.uuid, kinds: [.lifecycle]))
         defer { subscription.cancel() }

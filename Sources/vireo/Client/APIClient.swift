@@ -149,7 +149,8 @@ struct APIClient: Sendable {
 
     static func error(_ status: HTTPResponseStatus, _ bytes: [UInt8]) -> CLIError {
         guard let problem = try? JSONValue.parse(bytes) else {
-            return CLIError("the daemon answered with status \(status.code): \(String(decoding: bytes.prefix(200), as: UTF8.self))")
+            return CLIError(
+                "the daemon answered with status \(status.code): \(String(decoding: bytes.prefix(200), as: UTF8.self))")
         }
         return CLIError(problem: problem, status: status.code)
     }

@@ -26,7 +26,8 @@ struct CLIError: Error, Hashable {
 
     /// What the daemon's problem document says (RFC 9457, with libvirt's error code as `code`).
     init(problem: JSONValue, status: UInt) {
-        let detail = problem["detail"]?.stringValue ?? problem["title"]?.stringValue ?? "the daemon answered with status \(status)"
+        let detail =
+            problem["detail"]?.stringValue ?? problem["title"]?.stringValue ?? "the daemon answered with status \(status)"
         let code = problem["code"]?.uint64Value.flatMap { UInt32(exactly: $0) }.map(VireoError.Code.init(rawValue:))
         switch code {
         case .noDomain: self.init(.noSuchDomain, detail)

@@ -77,7 +77,9 @@ struct DaemonLauncher: Sendable {
             let own = String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
             candidates.append(FilePath(own).removingLastComponent().appending("vireod"))
         }
-        candidates += (Environment["PATH"] ?? "/usr/sbin:/usr/bin").split(separator: ":").map { FilePath(String($0)).appending("vireod") }
+        candidates += (Environment["PATH"] ?? "/usr/sbin:/usr/bin").split(separator: ":").map {
+            FilePath(String($0)).appending("vireod")
+        }
         candidates.append("/usr/sbin/vireod")
         return candidates.first { access($0.string, X_OK) == 0 }
     }

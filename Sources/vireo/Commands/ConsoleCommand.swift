@@ -29,12 +29,16 @@ struct ConsoleCommand: DaemonCommand {
     @Option(name: .long, help: ArgumentHelp("Fail with status 124 when the session takes longer.", valueName: "seconds"))
     var timeout: Int?
 
-    @Option(name: .long, help: ArgumentHelp(
-        "After the end of input from a file or pipe, leave when the machine was silent for so long.", valueName: "seconds"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "After the end of input from a file or pipe, leave when the machine was silent for so long.", valueName: "seconds"))
     var linger: Double = 1
 
     mutating func validate() throws {
-        guard timeout.map({ (1...86400).contains($0) }) ?? true else { throw ValidationError("--timeout is between 1 and 86400 seconds") }
+        guard timeout.map({ (1...86400).contains($0) }) ?? true else {
+            throw ValidationError("--timeout is between 1 and 86400 seconds")
+        }
         guard (0...3600).contains(linger) else { throw ValidationError("--linger is between 0 and 3600 seconds") }
     }
 

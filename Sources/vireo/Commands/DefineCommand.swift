@@ -14,7 +14,8 @@ struct DefineCommand: DaemonCommand {
     @OptionGroup var global: GlobalOptions
     @ParentCommand var parent: Vireo
 
-    @Argument(help: ArgumentHelp("File with the XML; - is standard input.", valueName: "file"), completion: .file(extensions: ["xml"]))
+    @Argument(
+        help: ArgumentHelp("File with the XML; - is standard input.", valueName: "file"), completion: .file(extensions: ["xml"]))
     var file: String
 
     @Flag(name: .long, help: "Refuse elements that are not known instead of leaving them out.")

@@ -24,7 +24,9 @@ struct LogsCommand: DaemonCommand {
     var lines: Int?
 
     mutating func validate() throws {
-        guard lines.map({ (0...1_000_000).contains($0) }) ?? true else { throw ValidationError("--lines is between 0 and 1000000") }
+        guard lines.map({ (0...1_000_000).contains($0) }) ?? true else {
+            throw ValidationError("--lines is between 0 and 1000000")
+        }
     }
 
     func run() async throws {

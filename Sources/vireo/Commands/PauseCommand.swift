@@ -6,7 +6,8 @@ import NIOHTTP1
 
 /// `vireo pause`
 struct PauseCommand: DaemonCommand {
-    static let configuration = CommandConfiguration(commandName: "pause", abstract: "Stop the processors of machines; memory stays.")
+    static let configuration = CommandConfiguration(
+        commandName: "pause", abstract: "Stop the processors of machines; memory stays.")
 
     @OptionGroup var global: GlobalOptions
     @ParentCommand var parent: Vireo

@@ -21,26 +21,32 @@ struct RunCommand: DaemonCommand {
     @OptionGroup var global: GlobalOptions
     @ParentCommand var parent: Vireo
 
-    @Argument(help: ArgumentHelp("Disk image to boot; a name that ends in .iso is put into the CD drive.", valueName: "image"),
+    @Argument(
+        help: ArgumentHelp("Disk image to boot; a name that ends in .iso is put into the CD drive.", valueName: "image"),
         completion: .file())
     var image: String?
 
     @Option(name: .long, help: "Name of the machine; made up from the image's if not given.")
     var name: String?
 
-    @Option(name: [.customShort("m"), .long], help: ArgumentHelp("Memory: 512M, 2G; a bare number is in MiB.", valueName: "size"))
+    @Option(
+        name: [.customShort("m"), .long], help: ArgumentHelp("Memory: 512M, 2G; a bare number is in MiB.", valueName: "size"))
     var memory = SizeArgument(.gibibytes(1))
 
     @Option(name: [.customShort("c"), .long], help: ArgumentHelp("Processors.", valueName: "count"))
     var cpus = 2
 
-    @Option(name: [.customShort("p"), .customLong("publish")], help: ArgumentHelp(
-        "Lead a port of this host into the machine: [ADDRESS:]HOST:GUEST[/udp]; repeatable.", valueName: "ports"))
+    @Option(
+        name: [.customShort("p"), .customLong("publish")],
+        help: ArgumentHelp(
+            "Lead a port of this host into the machine: [ADDRESS:]HOST:GUEST[/udp]; repeatable.", valueName: "ports"))
     var ports: [PortForwardArgument] = []
 
-    @Option(name: .long, help: ArgumentHelp(
-        "A further disk: PATH[,format=F][,bus=B][,readonly], or size=20G[,path=P][,format=F] for a new one; repeatable.",
-        valueName: "disk"), completion: .file())
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "A further disk: PATH[,format=F][,bus=B][,readonly], or size=20G[,path=P][,format=F] for a new one; repeatable.",
+            valueName: "disk"), completion: .file())
     var disk: [DiskArgument] = []
 
     @Option(name: .long, help: "ISO image in the CD drive.", completion: .file(extensions: ["iso"]))
@@ -80,11 +86,15 @@ struct RunCommand: DaemonCommand {
         guard kernel != nil || (initrd == nil && append == nil) else {
             throw ValidationError("--initrd and --append go with --kernel")
         }
-        guard cdrom == nil || !imageIsISO else { throw ValidationError("the CD drive takes one ISO; leave out --cdrom or the image") }
+        guard cdrom == nil || !imageIsISO else {
+            throw ValidationError("the CD drive takes one ISO; leave out --cdrom or the image")
+        }
         guard kernel == nil || !uefi else { throw ValidationError("--kernel starts without firmware; leave out --uefi") }
         guard ports.isEmpty || network == .user else { throw ValidationError("-p goes with --network user") }
         let hostPorts = ports.map { "\($0.address):\($0.hostPort)/\($0.transport)" }
-        guard Set(hostPorts).count == hostPorts.count else { throw ValidationError("a port of the host can lead to one place only") }
+        guard Set(hostPorts).count == hostPorts.count else {
+            throw ValidationError("a port of the host can lead to one place only")
+        }
         if let name {
             do {
                 _ = try DomainName(name)
@@ -109,7 +119,8 @@ struct RunCommand: DaemonCommand {
         } else {
             let ending = try await ConsoleSession(client: client, domain: summary.uuid).run()
             if ending == .left {
-                Terminal.standardError.write("\(summary.name) runs on: vireo console \(summary.name), vireo stop \(summary.name)\n")
+                Terminal.standardError.write(
+                    "\(summary.name) runs on: vireo console \(summary.name), vireo stop \(summary.name)\n")
             }
         }
     }

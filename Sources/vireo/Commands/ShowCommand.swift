@@ -40,8 +40,10 @@ struct ShowCommand: DaemonCommand {
         add("QEMU pid", answer["pid"]?.int64Value.map { "\($0)" })
         add("CPUs", "\(summary.cpus)")
         add("Memory", Format.bytes(summary.memory))
-        add("Machine", [answer["machine"], answer["architecture"], answer["accelerator"]]
-            .compactMap { $0?.stringValue }.joined(separator: ", "))
+        add(
+            "Machine",
+            [answer["machine"], answer["architecture"], answer["accelerator"]]
+                .compactMap { $0?.stringValue }.joined(separator: ", "))
         add("Firmware", answer["firmware"]?.stringValue)
         add("Kernel", answer["kernel"]?.stringValue)
         add("Persistent", answer["persistent"]?.boolValue.map { $0 ? "yes" : "no, gone when it stops" })

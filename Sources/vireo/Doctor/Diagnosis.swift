@@ -33,8 +33,10 @@ enum Diagnosis {
             }
             return .warning("KVM", text, cure: "sudo chmod 0660 /dev/kvm && sudo chgrp kvm /dev/kvm")
         case .missing where !facts.hasVirtualisationFlag:
-            let where_ = facts.isVirtualMachine ? "this host is itself a virtual machine without nested virtualisation" :
-                "the CPU offers no virtualisation; it may be off in the firmware's settings"
+            let where_ =
+                facts.isVirtualMachine
+                ? "this host is itself a virtual machine without nested virtualisation"
+                : "the CPU offers no virtualisation; it may be off in the firmware's settings"
             return .warning("KVM", "\(where_); \(slowly)", cure: nil)
         case .missing:
             let module = facts.cpuVendor == .amd ? "kvm_amd" : "kvm_intel"
@@ -44,7 +46,9 @@ enum Diagnosis {
             let hint = facts.isVirtualMachine ? "; the hypervisor below this host does not really offer it" : ""
             return .warning("KVM", "/dev/kvm is there but does not work (\(step))\(hint); \(slowly)", cure: nil)
         case .hangs:
-            return .warning("KVM", "/dev/kvm is there, but a few instructions took seconds: the host below emulates them; \(slowly)", cure: nil)
+            return .warning(
+                "KVM", "/dev/kvm is there, but a few instructions took seconds: the host below emulates them; \(slowly)",
+                cure: nil)
         }
     }
 
@@ -116,7 +120,9 @@ enum Diagnosis {
             return .good("cgroups", "version 1")
         case .v2:
             let missing = ["cpu", "memory"].filter { !facts.cgroupControllers.contains($0) }
-            if missing.isEmpty { return .good("cgroups", "version 2 with \(facts.cgroupControllers.sorted().joined(separator: ", "))") }
+            if missing.isEmpty {
+                return .good("cgroups", "version 2 with \(facts.cgroupControllers.sorted().joined(separator: ", "))")
+            }
             let text = "version 2 without \(missing.joined(separator: " and ")); machines cannot be limited"
             let wanted = missing.map { "+\($0)" }.joined(separator: " ")
             return .warning(
@@ -138,7 +144,8 @@ enum Diagnosis {
         let cure =
             facts.isRoot
             ? "mkdir -p \(facts.runDirectory)" : "sudo loginctl enable-linger \(facts.userName)    (then log in again)"
-        return .failure("directories", "\(facts.runDirectory) cannot be written; the daemon has no place for its sockets", cure: cure)
+        return .failure(
+            "directories", "\(facts.runDirectory) cannot be written; the daemon has no place for its sockets", cure: cure)
     }
 
     private static func space(_ facts: HostFacts) -> Finding? {

@@ -132,9 +132,10 @@ enum HostSurvey {
     }
 
     private static func programs(_ facts: inout HostFacts) async {
-        facts.packages = PackageManager.allCases.first { manager in
-            find(manager == .apt ? "apt-get" : manager.rawValue) != nil
-        } ?? .apt
+        facts.packages =
+            PackageManager.allCases.first { manager in
+                find(manager == .apt ? "apt-get" : manager.rawValue) != nil
+            } ?? .apt
         facts.qemu.path = find("qemu-system-\(facts.architecture)") ?? ["/usr/libexec/qemu-kvm"].first { access($0, X_OK) == 0 }
         if let path = facts.qemu.path { facts.qemu.version = version(printedBy: path) }
         facts.qemuImg.path = find("qemu-img")
@@ -160,8 +161,11 @@ enum HostSurvey {
     }
 
     private static func resources(_ facts: inout HostFacts, paths: HostPaths) {
-        for line in (FileText.read("/proc/meminfo", limit: 1 << 14) ?? "").split(separator: "\n") where line.hasPrefix("MemAvailable:") {
-            facts.availableMemory = line.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }.flatMap(ByteCount.init(kibibytes:))?.bytes ?? 0
+        for line in (FileText.read("/proc/meminfo", limit: 1 << 14) ?? "").split(separator: "\n")
+        where line.hasPrefix("MemAvailable:") {
+            facts.availableMemory =
+                line.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }.flatMap(ByteCount.init(kibibytes:))?.bytes
+                ?? 0
         }
         facts.runDirectory = paths.run.string
         facts.runDirectoryIsWritable = nearestExisting(paths.run).map { access($0.string, W_OK | X_OK) == 0 } ?? false

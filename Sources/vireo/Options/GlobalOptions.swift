@@ -8,7 +8,8 @@ import VireoCore
 
 /// Options that every command takes, before or after its name.
 struct GlobalOptions: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("Talk to the daemon that keeps everything below this directory.", valueName: "dir"),
+    @Option(
+        name: .long, help: ArgumentHelp("Talk to the daemon that keeps everything below this directory.", valueName: "dir"),
         completion: .directory)
     var root: String?
 

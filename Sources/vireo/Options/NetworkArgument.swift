@@ -19,7 +19,9 @@ enum NetworkArgument: ExpressibleByArgument, Hashable, Sendable {
         case let text where text.hasPrefix("bridge="):
             let name = text.dropFirst("bridge=".count)
             // IFNAMSIZ is 16 with the NUL.
-            guard (1...15).contains(name.utf8.count), !name.contains("/"), !name.contains(where: \.isWhitespace) else { return nil }
+            guard (1...15).contains(name.utf8.count), !name.contains("/"), !name.contains(where: \.isWhitespace) else {
+                return nil
+            }
             self = .bridge(String(name))
         default: return nil
         }
