@@ -89,7 +89,7 @@ let package = Package(
             dependencies: ["VireoLibvirt", "VireoRPC", "VireoService", "VireoCore", nioCore, nioPosix, system]),
         .testTarget(
             name: "VireoHTTPTests",
-            dependencies: ["VireoHTTP", "VireoService", "VireoXML", "VireoModel", "VireoCore", httpTypes, system]),
+            dependencies: ["VireoHTTP", "VireoService", "VireoXML", "VireoModel", "VireoCore", httpTypes, log, system]),
         .testTarget(name: "vireoTests", dependencies: ["vireo", "VireoCore", argumentParser, system]),
     ],
     swiftLanguageModes: [.v6]

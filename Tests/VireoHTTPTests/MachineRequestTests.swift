@@ -69,7 +69,7 @@ struct MachineRequestTests {
                   <uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid>
                   <memory unit='KiB'>262144</memory>
                   <currentMemory unit='KiB'>262144</currentMemory>
-                  <vcpu>2</vcpu>
+                  <vcpu placement='static'>2</vcpu>
                   <os>
                     <type machine='q35'>hvm</type>
                     <kernel>/k</kernel>

@@ -23,7 +23,7 @@ extension Dispatcher {
                 let request = try consoleRequest(uri)
                 let session = try await request.domain.openConsole(nil, force: request.forces)
                 logger.info(
-                    "console joined", metadata: [LogKey.domain: "\(request.target.domain)", LogKey.client: "\(client)"])
+                    "console joined", metadata: [LogKey.domain: "\(request.domain.view.name)", LogKey.client: "\(client)"])
                 let bridge = ConsoleBridge(
                     target: request.target, terminal: session.stream, replays: request.replays, closing: services.closing)
                 ending = await bridge.run(inbound, outbound)

@@ -88,7 +88,9 @@ struct UpgradableChannel: HTTPChannelHandler {
         configuration.decoderConfiguration.maxHeaderListSize = limits.headers
         configuration.decoderConfiguration.maxHeaderFieldSize = limits.headers
         configuration.decoderConfiguration.maxHeaderFieldCount = 100
-        return try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(configuration: configuration)
+        let upgraded = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(configuration: configuration)
+        try channel.pipeline.syncOperations.addHandler(CloseOnError())
+        return upgraded
     }
 
     func handle(value: Value, logger: Logger) async {
@@ -128,5 +130,17 @@ private final class PeerWatch: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         gone.set()
         context.fireChannelInactive()
+    }
+}
+
+/// Closes a connection whose bytes are no HTTP; the answer 400 was written by then. An upgrade that was refused is no such
+/// error: its request goes on as a plain one.
+private final class CloseOnError: ChannelInboundHandler {
+    typealias InboundIn = NIOAny
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is NIOWebSocketUpgradeError { return }
+        context.fireErrorCaught(error)
+        context.close(promise: nil)
     }
 }

@@ -60,10 +60,12 @@ extension Interface {
             writer.attribute("type", source.typeWord)
             if case .hostDevice(let device) = source, device.isManaged == true { writer.attribute("managed", "yes") }
             writer.attribute("trustGuestRxFilters", yesNo: trustsGuestReceiveFilters)
-            writer.element("mac") {
-                $0.attribute("address", mac?.description)
-                $0.attribute("type", macType)
-                $0.attribute("check", yesNo: checksMAC)
+            if mac != nil || macType != nil || checksMAC != nil {
+                writer.element("mac") {
+                    $0.attribute("address", mac?.description)
+                    $0.attribute("type", macType)
+                    $0.attribute("check", yesNo: checksMAC)
+                }
             }
             source.write(to: &writer, options)
             vlan?.write(to: &writer)

@@ -31,7 +31,13 @@ extension APIClient {
         } catch let error as IOError {
             throw Unreachable(errno: error.errnoCode, socket: socket)
         }
-        switch try await future.get() {
+        let upgrade: Upgrade
+        do {
+            upgrade = try await future.get()
+        } catch {
+            throw CLIError(.noDaemon, "the daemon at \(socket) closed the connection without an answer")
+        }
+        switch upgrade {
         case .webSocket(let channel):
             return channel
         case .refused(let channel):
