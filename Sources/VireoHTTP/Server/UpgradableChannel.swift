@@ -65,10 +65,8 @@ struct UpgradableChannel: HTTPChannelHandler {
     private func configure(_ channel: any Channel, logger: Logger) throws -> EventLoopFuture<Upgraded> {
         let upgrader = NIOTypedWebSocketServerUpgrader<Upgraded>(
             maxFrameSize: limits.frame,
-            shouldUpgrade: { [dispatcher] channel, head in
-                // Where this says no, the request goes on as a plain one, whose answer says why.
-                channel.eventLoop.makeSucceededFuture(dispatcher.opensWebSocket(head.uri) ? HTTPHeaders() : nil)
-            },
+            // `UpgradeFilter` lets no other upgrades through.
+            shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
                     .webSocket(try WebSocket(wrappingChannelSynchronously: channel), uri: head.uri)
@@ -89,6 +87,9 @@ struct UpgradableChannel: HTTPChannelHandler {
         configuration.decoderConfiguration.maxHeaderFieldSize = limits.headers
         configuration.decoderConfiguration.maxHeaderFieldCount = 100
         let upgraded = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(configuration: configuration)
+        let filter = UpgradeFilter { [dispatcher] head in dispatcher.opensWebSocket(head.uri) }
+        let upgradeHandler = try channel.pipeline.syncOperations.handler(type: NIOTypedHTTPServerUpgradeHandler<Upgraded>.self)
+        try channel.pipeline.syncOperations.addHandler(filter, position: .before(upgradeHandler))
         try channel.pipeline.syncOperations.addHandler(CloseOnError())
         return upgraded
     }
@@ -133,13 +134,38 @@ private final class PeerWatch: ChannelInboundHandler {
     }
 }
 
-/// Closes a connection whose bytes are no HTTP; the answer 400 was written by then. An upgrade that was refused is no such
-/// error: its request goes on as a plain one.
+/// Takes the wish for an upgrade out of a first request that cannot have it: NIO's upgrade handler would lose the request,
+/// which is to be answered as a plain one, saying why.
+private final class UpgradeFilter: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+
+    private let allows: (HTTPRequestHead) -> Bool
+    /// Later data is passed on as it is: after an upgrade it is no HTTP.
+    private var isDone = false
+
+    init(allows: @escaping (HTTPRequestHead) -> Bool) { self.allows = allows }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isDone, case .head(var head) = Self.unwrapInboundIn(data) else {
+            context.fireChannelRead(data)
+            return
+        }
+        isDone = true
+        let protocols = head.headers[canonicalForm: "upgrade"]
+        let isWebSocket =
+            protocols.map { $0.lowercased() } == ["websocket"] && head.headers["sec-websocket-key"].count == 1
+            && head.headers["sec-websocket-version"] == ["13"]
+        if !protocols.isEmpty, !(isWebSocket && allows(head)) { head.headers.remove(name: "upgrade") }
+        context.fireChannelRead(Self.wrapInboundOut(.head(head)))
+    }
+}
+
+/// Closes a connection whose bytes are no HTTP; the answer 400 was written by then.
 private final class CloseOnError: ChannelInboundHandler {
     typealias InboundIn = NIOAny
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is NIOWebSocketUpgradeError { return }
         context.fireErrorCaught(error)
         context.close(promise: nil)
     }
