@@ -32,7 +32,7 @@ extension CharacterSource {
         let source = sources.first
         func path() throws(VireoError) -> String {
             guard let path = source?.nonEmpty("path") else {
-                throw VireoError(.internalError, "internal error: Missing source path attribute for char device", origin: .domain)
+                throw VireoError(.internalError, "Missing source path attribute for char device", origin: .domain)
             }
             return path
         }

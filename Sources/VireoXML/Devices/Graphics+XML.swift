@@ -152,7 +152,7 @@ extension Graphics.Password {
         guard validTo == nil || Self.isTime(validTo ?? "") else {
             throw VireoError(
                 .internalError,
-                "internal error: cannot parse password validity time '\(validTo ?? "")', expect YYYY-MM-DDTHH:MM:SS", origin: .domain)
+                "cannot parse password validity time '\(validTo ?? "")', expect YYYY-MM-DDTHH:MM:SS", origin: .domain)
         }
     }
 
@@ -178,7 +178,7 @@ extension Graphics.VNC {
         listens = try Graphics.Listen.all(of: element)
         if let text = element.attribute("port") {
             guard let number = Int32(text), number >= -1, number <= 65535 else {
-                throw VireoError(.internalError, "internal error: cannot parse vnc port \(text)", origin: .domain)
+                throw VireoError(.internalError, "cannot parse vnc port \(text)", origin: .domain)
             }
             port = number > 0 ? Int(number) : nil
             autoPort = number == -1

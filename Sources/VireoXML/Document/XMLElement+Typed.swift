@@ -7,12 +7,12 @@ package import VireoModel
 extension VireoError {
     /// Something in XML that cannot be: `VIR_ERR_XML_ERROR`.
     static func malformed(_ message: String, origin: Origin = .domain) -> VireoError {
-        VireoError(.xmlError, "XML error: \(message)", origin: origin)
+        VireoError(.xmlError, message, origin: origin)
     }
 
     /// Something in XML that is known and cannot be done: `VIR_ERR_CONFIG_UNSUPPORTED`.
     static func unsupported(_ message: String) -> VireoError {
-        VireoError(.configUnsupported, "unsupported configuration: \(message)", origin: .domain)
+        VireoError(.configUnsupported, message, origin: .domain)
     }
 }
 
@@ -211,7 +211,7 @@ extension XMLElement {
                 guard let letter = lowered.first, let power = "kmgtpe".firstIndex(of: letter),
                     suffix.isEmpty || suffix == "b" || suffix == "ib"
                 else {
-                    throw VireoError(.invalidArg, "invalid argument: unknown suffix '\(unit)'", origin: .none)
+                    throw VireoError(.invalidArg, "unknown suffix '\(unit)'", origin: .none)
                 }
                 let exponent = "kmgtpe".distance(from: "kmgtpe".startIndex, to: power) + 1
                 let base: UInt64 = suffix == "b" ? 1000 : 1024
@@ -219,7 +219,7 @@ extension XMLElement {
             }
         }
         let (bytes, overflow) = number.multipliedReportingOverflow(by: factor)
-        guard !overflow else { throw VireoError(.overflow, "numerical overflow: value too large: \(number)\(unit ?? "")", origin: .none) }
+        guard !overflow else { throw VireoError(.overflow, "value too large: \(number)\(unit ?? "")", origin: .none) }
         return ByteCount(bytes: bytes)
     }
 }

@@ -10,7 +10,7 @@ extension CPUDefinition {
         self.init()
         if let word = element.attribute("mode") {
             guard let mode = Mode(rawValue: word) else {
-                throw VireoError(.configUnsupported, "unsupported configuration: Invalid mode attribute '\(word)'", origin: .cpu)
+                throw VireoError(.configUnsupported, "Invalid mode attribute '\(word)'", origin: .cpu)
             }
             self.mode = mode
         }

@@ -15,7 +15,7 @@ extension Domain {
         guard let kind = Kind(rawValue: type) else { throw root.invalid("type", type) }
         let name: DomainName
         do { name = try DomainName(nameElement.text) } catch {
-            throw VireoError(error.code, "XML error: \(error.message)", origin: .domain)
+            throw VireoError(error.code, error.message, origin: .domain)
         }
         guard let osElement = root.child("os") else { throw .malformed("an os <type> must be specified") }
         let os = try OSDefinition(osElement)
@@ -45,7 +45,7 @@ extension Domain {
     private mutating func readIdentity(_ root: XMLElement) throws(VireoError) {
         if let text = root.child("uuid")?.trimmedText {
             guard let uuid = DomainUUID(text) else {
-                throw VireoError(.internalError, "internal error: malformed uuid element", origin: .domain)
+                throw VireoError(.internalError, "malformed uuid element", origin: .domain)
             }
             self.uuid = uuid
         }
@@ -54,7 +54,7 @@ extension Domain {
                 generationID = .unassigned
             } else {
                 guard let uuid = DomainUUID(text) else {
-                    throw VireoError(.internalError, "internal error: malformed genid element", origin: .domain)
+                    throw VireoError(.internalError, "malformed genid element", origin: .domain)
                 }
                 generationID = .uuid(uuid)
             }

@@ -24,7 +24,7 @@ extension Domain {
         }
         try checkBootOrder()
         if let cells = cpu?.cells, let last = cells.compactMap({ $0.cpus?.last }).max(), last >= vcpus.maximum {
-            throw VireoError(.internalError, "internal error: CPU IDs in <numa> exceed the <vcpu> count", origin: .domain)
+            throw VireoError(.internalError, "CPU IDs in <numa> exceed the <vcpu> count", origin: .domain)
         }
         if let topology = cpu?.topology {
             let (clusters, first) = topology.sockets.multipliedReportingOverflow(by: topology.dies)
