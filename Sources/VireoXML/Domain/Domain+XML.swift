@@ -196,6 +196,7 @@ extension QEMUCommandLine {
             }
             element.consume()
         }
+        if arguments.isEmpty && environment.isEmpty { return nil }
     }
 
     func write(to writer: inout XMLWriter) {

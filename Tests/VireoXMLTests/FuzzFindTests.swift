@@ -1,0 +1,24 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import VireoCore
+
+@testable import VireoXML
+
+@Suite("What fuzzers found in definitions")
+struct FuzzFindTests {
+    @Test("A definition that was read is written, read and written the same", arguments: [
+        // A command line for QEMU with nothing in it left its namespace behind.
+        """
+        <domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+          <name>a</name><memory>65536</memory><os><type>hvm</type></os>
+          <qemu:commandline>text</qemu:commandline>
+        </domain>
+        """
+    ])
+    func roundTrip(text: String) throws {
+        let written = DomainXML.write(try DomainXML.read(text).domain, WriteOptions(secure: true))
+        #expect(DomainXML.write(try DomainXML.read(written).domain, WriteOptions(secure: true)) == written)
+    }
+}
