@@ -54,6 +54,7 @@ package struct DomainCgroup: Hashable, Sendable {
 
     /// Removes the group. One that still has processes stays: the kernel refuses, and the next start of the domain uses it.
     package func remove() {
+        removeParts()
         for directory in directories { _ = rmdir(layout.files.located(directory).string) }
     }
 

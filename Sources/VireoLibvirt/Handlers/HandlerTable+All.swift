@@ -14,6 +14,7 @@ extension HandlerTable {
         table.addDomainTuning()
         table.addDomainVCPUs()
         table.addDomainStatistics()
+        table.addDomainParameters()
         table.addDomainJobs()
         table.addDomainSaving()
         table.addDomainAgent()

@@ -97,6 +97,8 @@ extension DomainActor {
         try await qemu.waitUntilReady()
         try checkStarting(id)
         self.live = live
+        publish()
+        try applyCPUTuning()
         try await runStartupCommands(live)
         if let prepare = request.prepare { try await prepare(self) }
         try await readLiveFacts()

@@ -119,7 +119,7 @@ extension DomainActor {
         }
     }
 
-    private static func pin(_ thread: Int32, to cpus: [Int], what: String) throws(VireoError) {
+    static func pin(_ thread: Int32, to cpus: [Int], what: String) throws(VireoError) {
         do {
             try ThreadAffinity.set(cpus, of: thread)
         } catch .noSuchProcess {
