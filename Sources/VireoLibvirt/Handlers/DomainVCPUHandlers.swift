@@ -75,6 +75,16 @@ extension HandlerTable {
             let cpus = (affected.live ? view.live : view.inactive)?.hostCPUsOfEmulator ?? call.hypervisor.host.onlineCPUs
             return RemoteDomainGetEmulatorPinInfoRet(cpumaps: CPUList.map(cpus, length: args.maplen), ret: 1)
         }
+        on(RemoteCalls.domainGetIothreadInfo) { args, call in
+            let threads = try await call.domain(args.dom).ioThreads(ChangeScope(flags: args.flags))
+            let online = call.hypervisor.host.onlineCPUs
+            let length = Int32(((call.hypervisor.host.presentCPUs.last ?? 0) + 8) / 8)
+            return RemoteDomainGetIothreadInfoRet(
+                info: threads.map {
+                    RemoteDomainIothreadInfo(
+                        iothreadId: UInt32(clamping: $0.number), cpumap: CPUList.map($0.cpus ?? online, length: length))
+                }, ret: UInt32(clamping: threads.count))
+        }
         on(RemoteCalls.domainPinVcpu) { args, call in
             try await call.domain(args.dom).pinVCPU(
                 Int(args.vcpu), to: CPUList.members(ofBitmap: args.cpumap), scope: .live, client: call.client)

@@ -114,6 +114,8 @@ extension DiskDriver {
         name = element.nonEmpty("name")
         format = try Self.format(element)
         cache = try element.word("cache")
+        // What the default is anyway, libvirt does not keep.
+        if cache == .default { cache = nil }
         errorPolicy = try element.word("error_policy")
         readErrorPolicy = try element.word("rerror_policy")
         io = try element.word("io")
