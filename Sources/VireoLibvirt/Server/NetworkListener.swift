@@ -72,6 +72,10 @@ package final class NetworkListener: Sendable {
                 privateKey: .privateKey(try NIOSSLPrivateKey(file: certificates.key.string, format: .pem)))
             tls.trustRoots = .file(certificates.authority.string)
             tls.certificateVerification = .noHostnameVerification
+            // With TLS 1.3 the server's session tickets come before its first byte, and libvirt's client (GnuTLS, one read
+            // for that byte) takes them for an error.
+            tls.minimumTLSVersion = .tlsv12
+            tls.maximumTLSVersion = .tlsv12
             context = try NIOSSLContext(configuration: tls)
         } catch {
             throw VireoError(
