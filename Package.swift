@@ -86,7 +86,7 @@ let package = Package(
             dependencies: ["VireoService", "VireoStore", "VireoQEMU", "VireoXML", "VireoModel", "VireoCore", system]),
         .testTarget(
             name: "VireoLibvirtTests",
-            dependencies: ["VireoLibvirt", "VireoRPC", "VireoService", "VireoCore", nioCore, nioPosix, system]),
+            dependencies: ["CVireo", "VireoLibvirt", "VireoRPC", "VireoService", "VireoCore", log, nioCore, nioPosix, system]),
         .testTarget(
             name: "VireoHTTPTests",
             dependencies: ["VireoHTTP", "VireoService", "VireoXML", "VireoModel", "VireoCore", httpTypes, log, system]),

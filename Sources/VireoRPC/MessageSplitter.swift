@@ -22,9 +22,9 @@ package struct MessageSplitter: Sendable {
     /// Carrier bytes that were not seen yet, and the message that waits for them.
     private var pending: Message?
     private var carriersMissing = 0
-    private let longest: Int
+    /// The largest length word to take; a server takes less from who has not opened a connection.
+    package var longest: Int
 
-    /// - Parameter longest: the largest length word to take; a server takes less from who did not authenticate.
     package init(longest: Int = MessageHeader.longestMessage) { self.longest = longest }
 
     /// Bytes that wait for the rest of their message.

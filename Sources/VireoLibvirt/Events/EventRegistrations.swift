@@ -42,22 +42,3 @@ struct EventRegistrations: Sendable {
     /// A number for a registration, unique in the whole daemon, as with libvirtd.
     static func makeCallbackID() -> Int32 { lastCallback.wrappingAdd(1, ordering: .relaxed).newValue & .max }
 }
-
-/// Which of QEMU's events a client wants, by name.
-enum MonitorEventPattern: Sendable {
-    case any
-    case name(String, ignoringCase: Bool)
-    /// `*` and `?` are not special in libvirt's pattern: it is a regular expression, of which Vireo takes the plain parts.
-    case expression(String, ignoringCase: Bool)
-
-    func matches(_ name: String) -> Bool {
-        switch self {
-        case .any: return true
-        case .name(let wanted, let ignoringCase):
-            return ignoringCase ? wanted.lowercased() == name.lowercased() : wanted == name
-        case .expression(let text, let ignoringCase):
-            guard let expression = try? Regex(text) else { return false }
-            return name.firstMatch(of: ignoringCase ? expression.ignoresCase() : expression) != nil
-        }
-    }
-}

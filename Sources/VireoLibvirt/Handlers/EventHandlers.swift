@@ -141,10 +141,11 @@ extension MonitorEventPattern {
             self = .name(event, ignoringCase: ignoringCase)
             return
         }
-        guard event.utf8.count <= 256, (try? Regex(event)) != nil else {
-            throw VireoError(.invalidArg, "'\(event.prefix(256))' is no regular expression")
+        guard let expression = EventExpression(event, ignoringCase: ignoringCase) else {
+            throw VireoError(
+                .invalidArg, "'\(event.prefix(256))' is no expression that Vireo knows: letters, '.', '*', '+', '?', '|', '^', '$'")
         }
-        self = .expression(event, ignoringCase: ignoringCase)
+        self = .expression(expression)
     }
 }
 

@@ -11,6 +11,8 @@ package final class ConnectionDirectory: Sendable {
         var listeners: [UInt64: ClientConnection] = [:]
         var monitorListeners: [UInt64: ClientConnection] = [:]
         var reserved = 0
+        /// Connections of readers, which anybody may open.
+        var readers: Set<UInt64> = []
         var isClosed = false
     }
 
@@ -21,9 +23,12 @@ package final class ConnectionDirectory: Sendable {
     package init(limit: Int) { self.limit = limit }
 
     /// A number for a new connection, unique in this run of the daemon; nil when there are as many as may be.
-    package func reserve() -> UInt64? {
+    ///
+    /// Readers, who may be any user of the host, cannot take the last tenth.
+    package func reserve(isReader: Bool = false) -> UInt64? {
         let granted = state.withLock { state in
             guard !state.isClosed, state.connections.count + state.reserved < limit else { return false }
+            guard !isReader || state.readers.count < limit - limit / 10 else { return false }
             state.reserved += 1
             return true
         }
@@ -38,12 +43,14 @@ package final class ConnectionDirectory: Sendable {
         state.withLock { state in
             state.reserved -= 1
             state.connections[connection.id] = connection
+            if connection.peer.identity.isReadOnly { state.readers.insert(connection.id) }
         }
     }
 
     func remove(_ connection: ClientConnection) {
         state.withLock { state in
             state.connections[connection.id] = nil
+            state.readers.remove(connection.id)
             state.listeners[connection.id] = nil
             state.monitorListeners[connection.id] = nil
         }

@@ -18,6 +18,8 @@ package struct ConnectionMachine: Sendable {
         package var callsInFlight = 1024
         /// Bytes of arguments of all calls under way, past which the client is not read from.
         package var bytesInFlight = 64 << 20
+        /// The longest message of a client that has not opened a connection: what opens one is short.
+        package var longestFirstMessage = 64 << 10
         /// Unsent bytes past which the client is not read from, and streams wait.
         package var unsentBytes = 1 << 20
         /// Unsent bytes past which a client that does not read is cut off, if there is an event for it.
@@ -57,7 +59,7 @@ package struct ConnectionMachine: Sendable {
     private enum Phase { case fresh, open, closed }
 
     package let limits: Limits
-    private var splitter = MessageSplitter()
+    private var splitter: MessageSplitter
     private var phase = Phase.fresh
     private var callsInFlight = 0
     private var bytesInFlight = 0
@@ -67,6 +69,7 @@ package struct ConnectionMachine: Sendable {
 
     package init(limits: Limits = Limits(), now: ContinuousClock.Instant = .now) {
         (self.limits, self.lastHeard) = (limits, now)
+        splitter = MessageSplitter(longest: limits.longestFirstMessage)
     }
 
     /// Whether CONNECT_OPEN succeeded.
@@ -153,7 +156,11 @@ package struct ConnectionMachine: Sendable {
     }
 
     /// CONNECT_OPEN succeeded.
-    package mutating func opened() { if phase == .fresh { phase = .open } }
+    package mutating func opened() {
+        guard phase == .fresh else { return }
+        phase = .open
+        splitter.longest = MessageHeader.longestMessage
+    }
 
     /// Nothing more is taken from the client.
     package mutating func close() { phase = .closed }

@@ -92,7 +92,7 @@ package final class UnixListener: Sendable {
     }
 
     private func serve(_ socket: CInt) {
-        guard let id = shared.directory.reserve() else {
+        guard let id = shared.directory.reserve(isReader: isReadOnly) else {
             shared.logger.warning("too many clients: one is turned away", metadata: [LogKey.count: "\(shared.directory.count)"])
             Glibc.close(socket)
             return

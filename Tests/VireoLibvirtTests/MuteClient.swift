@@ -1,0 +1,31 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import CVireo
+import NIOCore
+import SystemPackage
+import VireoRPC
+
+/// A client that sends, and never reads what comes back.
+final class MuteClient: Sendable {
+    private let socket: FileDescriptor
+
+    init(path: FilePath) async throws {
+        let number = vireo_unix_connect(path.string)
+        guard number >= 0 else { throw Errno.connectionRefused }
+        socket = FileDescriptor(rawValue: number)
+    }
+
+    func open(registeringFor event: Int32) async throws {
+        var bytes = ByteBuffer()
+        try bytes.writeMessage(
+            MessageHeader(RemoteCalls.connectOpen.id, kind: .call, serial: 1),
+            payload: RemoteConnectOpenArgs(name: "", flags: 0).encode(to:))
+        try bytes.writeMessage(
+            MessageHeader(RemoteCalls.connectDomainEventCallbackRegisterAny.id, kind: .call, serial: 2),
+            payload: RemoteConnectDomainEventCallbackRegisterAnyArgs(eventID: event, dom: nil).encode(to:))
+        _ = try socket.writeAll(bytes.readableBytesView)
+    }
+
+    deinit { try? socket.close() }
+}
