@@ -4,16 +4,17 @@
 import CVireo
 import NIOCore
 import SystemPackage
+import VireoLibvirt
 import VireoRPC
 
 /// A client that sends, and never reads what comes back.
 final class MuteClient: Sendable {
-    private let socket: FileDescriptor
+    private let socket: PassedDescriptor
 
     init(path: FilePath) async throws {
         let number = vireo_unix_connect(path.string)
         guard number >= 0 else { throw Errno.connectionRefused }
-        socket = FileDescriptor(rawValue: number)
+        socket = PassedDescriptor(rawValue: number)
     }
 
     func open(registeringFor event: Int32) async throws {
