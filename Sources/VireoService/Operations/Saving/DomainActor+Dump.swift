@@ -65,7 +65,9 @@ extension DomainActor {
         let stops = !options.contains(.live)
         let wasRunning = stops ? try await pauseForJob(.dump) : status.state == .running
         do {
-            let (file, part) = try await BlockingWork.run(awaiting: "the dump '\(path)'") { try SaveFile.create(path) }
+            let (file, part) = try await BlockingWork.run(awaiting: "the dump '\(path)'") {
+                try SaveFile.create(path, isSeekable: options.contains(.memoryOnly))
+            }
             do {
                 let drop: @Sendable () -> Void = { if options.contains(.bypassCache) { SaveFile.dropCache(file) } }
                 if options.contains(.memoryOnly) {
@@ -74,7 +76,7 @@ extension DomainActor {
                     try await writeMemory(to: file.rawValue, job: job, whileRunning: drop)
                 }
                 try await BlockingWork.run(within: .seconds(600), awaiting: "the dump '\(path)'") {
-                    guard fsync(file.rawValue) == 0 else { throw VireoError(.systemError, "cannot sync '\(path)': \(Errno(rawValue: errno))") }
+                    guard fsync(file.rawValue) == 0 || errno == EINVAL else { throw VireoError(.systemError, "cannot sync '\(path)': \(Errno(rawValue: errno))") }
                     guard part == path || Glibc.rename(part.string, path.string) == 0 else {
                         throw VireoError(.systemError, "cannot put '\(path)' in its place: \(Errno(rawValue: errno))")
                     }

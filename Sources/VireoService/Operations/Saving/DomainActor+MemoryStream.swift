@@ -12,6 +12,8 @@ extension DomainActor {
     private static let unlimitedRate: Int64 = 9_223_372_036_853_727_232
     /// How long a stream may stand still before it counts as stuck: a dead NFS server holds up nothing for ever.
     private static let stallLimit = Duration.seconds(120)
+    /// How long QEMU may take to break off a stream: it cannot while its storage does not answer.
+    private static let cancelLimit = Duration.seconds(10)
 
     /// Gives QEMU a copy of a descriptor under a name.
     package func passDescriptor(_ descriptor: CInt, named name: String) async throws {
@@ -51,6 +53,7 @@ extension DomainActor {
 
     private func watchMigration(_ job: Job?, _ look: @Sendable () -> Void) async throws {
         var (pause, moved, seen) = (Duration.milliseconds(5), ContinuousClock.now, UInt64.max)
+        var cancelledAt: ContinuousClock.Instant?
         while true {
             let state = try await qmp("query-migrate")
             let ram = state["ram"]
@@ -71,6 +74,11 @@ extension DomainActor {
                 try job?.checkCancelled()
                 throw VireoError(.operationAborted, "job: canceled by client")
             default: break
+            }
+            if let job, job.isCancelled {
+                let since = cancelledAt ?? .now
+                cancelledAt = since
+                if ContinuousClock.now - since > Self.cancelLimit { try job.checkCancelled() }
             }
             if progress.processed.bytes != seen { (seen, moved) = (progress.processed.bytes, .now) }
             guard ContinuousClock.now - moved < Self.stallLimit else {

@@ -67,10 +67,14 @@ enum SaveFile {
 
     /// Makes the file that a save is written to: beside its place, so that a rename puts it there.
     ///
+    /// - Parameter isSeekable: whether the caller writes anywhere but at the end, which pipes do not take.
     /// - Returns: the file, open for both, and its path; the path is `path` itself if that is no regular file.
-    static func create(_ path: FilePath) throws(VireoError) -> (descriptor: FileDescriptor, part: FilePath) {
+    static func create(_ path: FilePath, isSeekable: Bool = true) throws(VireoError) -> (descriptor: FileDescriptor, part: FilePath) {
         var status = stat()
         if stat(path.string, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            guard !isSeekable || status.st_mode & S_IFMT == S_IFBLK else {
+                throw VireoError(.operationUnsupported, "cannot save to '\(path)', which is neither a file nor a block device")
+            }
             do {
                 return (try FileDescriptor.open(path, .readWrite, options: [.closeOnExec]), path)
             } catch {
