@@ -66,17 +66,17 @@ def main():
 
         step("Run a machine and join its console")
         command = vireo + ["run", "--name", "demo", "--kernel", directory + "/vmlinuz", "--initrd", directory + "/initrd.img",
-                           "--append", "console=ttyS0", "--memory", "128M", "--cpus", "1"]
-        print("$ vireo run --name demo --kernel vmlinuz --initrd initrd.img --append console=ttyS0 --memory 128M --cpus 1",
+                           "--append", "console=ttyS0 no_timer_check", "--memory", "128M", "--cpus", "1"]
+        print("$ vireo run --name demo --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 no_timer_check' --memory 128M --cpus 1",
               flush=True)
         child, terminal = pty.fork()
         if child == 0:
             os.execv(command[0], command)
         try:
-            read_until(terminal, "guest# ", 60)
+            read_until(terminal, "guest# ", 180)
             os.write(terminal, b"uname -sr; echo \"6 * 7 = $((6 * 7))\"\r")
-            read_until(terminal, "6 * 7 = 42", 20)
-            read_until(terminal, "guest# ", 20)
+            read_until(terminal, "6 * 7 = 42", 60)
+            time.sleep(0.5)
             os.write(terminal, b"\x1d")
             time.sleep(0.5)
         finally:

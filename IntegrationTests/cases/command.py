@@ -12,7 +12,7 @@ from harness.guest import Console
 def run(t):
     host = t.daemon()
     host.vireo("run", "--name", "box", "--kernel", t.assets + "/vmlinuz", "--initrd", t.assets + "/initrd.img", "--append",
-               "console=ttyS0 quiet", "--memory", "96M", "--detach", seconds=60)
+               "console=ttyS0 no_timer_check quiet", "--memory", "96M", "--detach", seconds=60)
     t.true("box" in host.vireo("ls"), "vireo ls shows it")
     t.equal(host.virsh("list", "--name"), "box")
     Console.of(host, "box").wake()
