@@ -6,9 +6,10 @@ import VireoCore
 import VireoQEMU
 
 extension DomainActor {
-    /// How long QEMU has to flush its images before it is killed: the guest's data is in the host's page cache by then,
-    /// so what a kill can lose is what the guest had not flushed either.
+    /// How long QEMU has to react to being told to end, before it is killed.
     static let destroyPatience = Duration.milliseconds(600)
+    /// How long a QEMU that does react has to flush and close its images.
+    static let closingPatience = Duration.seconds(15)
 
     /// Ends the domain's QEMU at once, whatever else goes on; everybody who waits for the domain gets an error.
     ///
@@ -38,7 +39,11 @@ extension DomainActor {
         }
         if let process = run.qemu?.process {
             do {
-                try await process.stop(graceful ? .graceful(patience: .seconds(15)) : .destroy(patience: Self.destroyPatience))
+                if graceful {
+                    try await process.stop(.graceful(patience: Self.closingPatience))
+                } else {
+                    try await stop(process)
+                }
             } catch {
                 if graceful {
                     self.run?.endReason = nil
@@ -53,5 +58,17 @@ extension DomainActor {
         }
         await finishRun(id, reason: self.run?.endReason ?? reason, event: run.phase == .starting ? nil : event)
         logger.info("the domain was ended", metadata: [LogKey.reason: "\(reason)"])
+    }
+
+    /// Tells QEMU to end, and kills it when it does not react.
+    ///
+    /// One that announces its end is at work on its images, and gets time for it: persistent bitmaps are written only
+    /// then. What a kill can lose otherwise is what the guest had not flushed either.
+    private func stop(_ process: WatchedProcess) async throws {
+        if !process.isStopped {
+            _ = try? await process.stop(StopLadder([.init(.terminate, patience: Self.destroyPatience)]))
+            if process.exit.value == nil, status.state == .shutdown { _ = await process.exit.wait(upTo: Self.closingPatience) }
+        }
+        try await process.stop(StopLadder([.init(.kill, patience: .seconds(5))]))
     }
 }

@@ -6,6 +6,15 @@ import VireoQEMU
 package import VireoQMP
 
 extension DomainActor {
+    /// How long QEMU may take to tell something; a frozen one answers its readers within a second.
+    package static let readPatience = Duration.milliseconds(900)
+    /// How long QEMU may take to do something that ends at once when it is well.
+    package static let patience = Duration.milliseconds(4500)
+
+    /// How long a command may take that can be work for minutes, as one that a client wrote: less when QEMU is stopped,
+    /// and does nothing at all.
+    package var longPatience: Duration { run?.qemu?.process.isStopped == true ? Self.patience : .seconds(60) }
+
     /// - Throws: `operationInvalid` "domain is not running", with libvirt's words.
     package func requireActive() throws(VireoError) {
         guard isActive else { throw VireoError(.operationInvalid, "domain is not running") }
@@ -24,23 +33,27 @@ extension DomainActor {
 
     /// Runs one QMP command of the running domain's QEMU.
     ///
-    /// - Parameter timeout: after which the command counts as unanswered; a frozen QEMU delays nobody but its caller.
+    /// - Parameters:
+    ///   - timeout: after which the command counts as unanswered; a frozen QEMU delays nobody but its caller, but may
+    ///     carry out the command when it goes on.
+    ///   - descriptor: sent along, as `getfd` and `add-fd` want it.
     /// - Returns: the `return` value.
     /// - Throws: `operationInvalid` when the domain does not run; `internalError` "unable to execute QEMU command ..."
     ///   with QEMU's words; `operationTimeout`; `operationFailed` when QEMU went meanwhile.
     package func qmp(
-        _ command: String, _ arguments: JSONValue? = nil, timeout: Duration = .seconds(10)
+        _ command: String, _ arguments: JSONValue? = nil, timeout: Duration = DomainActor.patience,
+        passing descriptor: CInt? = nil
     ) async throws -> JSONValue {
         let monitor = try monitor()
         do {
-            return try await monitor.execute(command, arguments ?? [:], timeout: timeout)
+            return try await monitor.execute(command, arguments ?? [:], timeout: timeout, passing: descriptor)
         } catch let error as QMPError {
             throw translate(error, command: command)
         }
     }
 
     /// The same for a whole line of JSON that a client wrote; returns QEMU's whole answer.
-    package func rawQMP(_ line: String, timeout: Duration = .seconds(10)) async throws -> String {
+    package func rawQMP(_ line: String, timeout: Duration = DomainActor.patience) async throws -> String {
         let monitor = try monitor()
         guard let value = try? JSONValue.parse(line.utf8), case .object(let request) = value else {
             throw VireoError(.invalidArg, "the command is not a JSON object")

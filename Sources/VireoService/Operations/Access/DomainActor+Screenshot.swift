@@ -62,18 +62,18 @@ extension DomainActor {
         let isPNG = try await hypervisor.capabilities(for: run?.emulator).version >= .init(major: 7, minor: 1)
         if isPNG { arguments["format"] = "png" }
         do {
-            _ = try await qmp("screendump", .object(arguments), timeout: .seconds(10))
+            _ = try await qmp("screendump", .object(arguments))
         } catch let error as VireoError where isPNG && error.code == .internalError {
             // A QEMU that was built without libpng.
             arguments["format"] = nil
-            _ = try await qmp("screendump", .object(arguments), timeout: .seconds(10))
+            _ = try await qmp("screendump", .object(arguments))
             return Screenshot(type: "image/x-portable-pixmap", bytes: try Self.content(of: file))
         }
         return Screenshot(type: isPNG ? "image/png" : "image/x-portable-pixmap", bytes: try Self.content(of: file))
     }
 
     private func addDescriptorSet(_ descriptor: CInt) async throws -> Int64 {
-        let answer = try await monitor().execute("add-fd", ["opaque": "screenshot"], passing: descriptor)
+        let answer = try await qmp("add-fd", ["opaque": "screenshot"], passing: descriptor)
         guard let set = answer["fdset-id"]?.int64Value else {
             throw VireoError(.internalError, "QEMU did not say where it put a descriptor")
         }

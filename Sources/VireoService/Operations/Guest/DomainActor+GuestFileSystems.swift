@@ -3,6 +3,7 @@
 
 import VireoCore
 import VireoModel
+import VireoQMP
 
 /// A mounted file system of a guest.
 package struct GuestFileSystem: Hashable, Sendable {
@@ -27,13 +28,7 @@ extension DomainActor {
     ///
     /// - Returns: how many were frozen.
     package func freezeFileSystems(_ mountPoints: [String], client: ClientIdentity? = nil) async throws -> Int {
-        let answer =
-            mountPoints.isEmpty
-            ? try await agent("guest-fsfreeze-freeze", timeout: .seconds(60), client: client)
-            : try await agent(
-                "guest-fsfreeze-freeze-list", ["mountpoints": .array(mountPoints.map { JSONValue.string($0) })], timeout: .seconds(60),
-                client: client)
-        return answer.intValue ?? 0
+        try await connectedAgent().freezeFilesystems(mountPoints.isEmpty ? nil : mountPoints, timeout: .seconds(60))
     }
 
     /// Thaws all frozen file systems; the agent knows no other way.

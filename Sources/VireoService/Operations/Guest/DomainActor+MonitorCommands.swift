@@ -18,9 +18,9 @@ extension DomainActor {
         logger.warning(
             "a client gave QEMU a command of its own", metadata: [LogKey.client: "\(client?.description ?? "the daemon")"])
         return try await withJob(.modify, client: client) { domain, _ in
-            guard isHuman else { return try await domain.rawQMP(command, timeout: .seconds(60)) }
+            guard isHuman else { return try await domain.rawQMP(command, timeout: domain.longPatience) }
             let answer = try await domain.qmp(
-                "human-monitor-command", ["command-line": .string(command)], timeout: .seconds(60))
+                "human-monitor-command", ["command-line": .string(command)], timeout: domain.longPatience)
             return answer.stringValue ?? ""
         }
     }

@@ -4,7 +4,6 @@
 import Logging
 import SystemPackage
 import VireoCore
-import VireoQMP
 
 /// QEMU's memory and devices as one stream, into a file and out of one.
 extension DomainActor {
@@ -17,12 +16,7 @@ extension DomainActor {
 
     /// Gives QEMU a copy of a descriptor under a name.
     package func passDescriptor(_ descriptor: CInt, named name: String) async throws {
-        let monitor = try monitor()
-        do {
-            _ = try await monitor.execute("getfd", ["fdname": .string(name)], timeout: .seconds(10), passing: descriptor)
-        } catch let error as QMPError {
-            throw VireoError(error, command: "getfd")
-        }
+        _ = try await qmp("getfd", ["fdname": .string(name)], passing: descriptor)
     }
 
     /// Has QEMU write its state into `descriptor`, and waits until it did.
@@ -97,7 +91,13 @@ extension DomainActor {
     func pauseForJob(_ reason: PausedReason) async throws -> Bool {
         guard status.state == .running else { return false }
         run?.nextPause = reason
-        _ = try await qmp("stop")
+        do {
+            _ = try await qmp("stop")
+        } catch let error as VireoError where error.code == .operationTimeout {
+            // QEMU will still stop the guest when it comes to it: let it run on right behind that.
+            hypervisor.background.run { [self] in _ = try? await qmp("cont", timeout: .seconds(600)) }
+            throw error
+        }
         try await waitForStatus(within: .seconds(5), orMove: .pause(reason)) { $0.state != .running }
         await storeStatus()
         return true

@@ -31,7 +31,7 @@ extension DomainActor {
         try requireActive()
         let disks = name.isEmpty ? live?.devices.disks ?? [] : [try view.disk(name)]
         let samples = BlockSample.read(
-            disks: disks, statistics: try await qmp("query-blockstats"), devices: nil, withBacking: false)
+            disks: disks, statistics: try await qmp("query-blockstats", timeout: Self.readPatience), devices: nil, withBacking: false)
         return samples.dropFirst().reduce(into: samples.first ?? BlockSample(target: name)) { sum, sample in
             sum.readRequests &+= sample.readRequests
             sum.readBytes &+= sample.readBytes
@@ -58,8 +58,8 @@ extension DomainActor {
             let capacity = disk.driver.format == .qcow2 ? await Self.qcow2Capacity(disk.source.path) : nil
             return BlockInformation(capacity: capacity ?? file.physical, allocation: file.allocation, physical: file.physical)
         }
-        async let statistics = qmp("query-blockstats")
-        async let devices = qmp("query-block")
+        async let statistics = qmp("query-blockstats", timeout: Self.readPatience)
+        async let devices = qmp("query-block", timeout: Self.readPatience)
         let sample = BlockSample.read(
             disks: [disk], statistics: try await statistics, devices: try await devices, withBacking: false).first
         // As libvirt: the highest offset written matters on block devices, which are as big as they are.
@@ -104,7 +104,7 @@ extension DomainActor {
     /// Disks whose image failed the guest, with libvirt's `virDomainDiskErrorCode`: 1 unspecified, 2 no space.
     package func diskErrors() async throws -> [(disk: String, error: Int32)] {
         try requireActive()
-        let devices = try await qmp("query-block").arrayValue ?? []
+        let devices = try await qmp("query-block", timeout: Self.readPatience).arrayValue ?? []
         return (live?.devices.disks ?? []).compactMap { disk in
             switch devices.first(where: { BlockSample.isAbout($0, disk) })?["io-status"]?.stringValue {
             case "failed": (disk.target, 1)
