@@ -94,9 +94,10 @@ struct APIClient: Sendable {
             if case .json = call.body { head.headers.add(name: "content-type", value: "application/json") }
             if case .xml = call.body { head.headers.add(name: "content-type", value: "application/xml") }
             if let content { head.headers.add(name: "content-length", value: "\(content.readableBytes)") }
-            try await outbound.write(.head(head))
-            if let content { try await outbound.write(.body(.byteBuffer(content))) }
-            try await outbound.write(.end(nil))
+            // In one piece: the daemon may answer and close as soon as it has seen enough. Where it refuses the rest of a
+            // body, its answer says why.
+            let body = content.map { [HTTPClientRequestPart.body(.byteBuffer($0))] } ?? []
+            try? await outbound.write(contentsOf: [.head(head)] + body + [.end(nil)])
             var parts = inbound.makeAsyncIterator()
             guard case .head(let answer) = try await parts.next() else {
                 throw CLIError(.noDaemon, "the daemon at \(socket) closed the connection without an answer")
