@@ -29,6 +29,10 @@ extension DomainDefaults {
             if case .volume = disk.source.location {} else { disk.driver.format = .raw }
         }
         if disk.kind == .cdrom { disk.isReadOnly = true }
+        // 'default' stands for nothing said.
+        if disk.driver.cache == .default { disk.driver.cache = nil }
+        if disk.driver.errorPolicy == .default { disk.driver.errorPolicy = nil }
+        if disk.driver.readErrorPolicy == .default { disk.driver.readErrorPolicy = nil }
         if disk.bus == nil || disk.bus == Disk.Bus.none { disk.bus = defaultBus(of: disk) }
         if case .network(var network) = disk.source.location {
             if network.scheme == .iscsi, let name = network.name, !name.contains("/") { network.name = name + "/0" }

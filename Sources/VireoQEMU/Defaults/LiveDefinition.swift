@@ -19,11 +19,16 @@ package enum LiveDefinition {
     ) throws(VireoError) {
         try DomainDefaults.chooseFirmware(&domain, context)
         DomainAliases.assign(&domain)
+        describeCPU(&domain, context.capabilities)
+        for index in domain.devices.disks.indices where domain.devices.disks[index].source.isEmpty {
+            domain.devices.disks[index].driver.format = nil
+        }
         numberLayers(&domain.devices)
         for index in domain.devices.channels.indices {
             guard case .unix(var socket) = domain.devices.channels[index].source.kind, socket.path == nil else { continue }
             let name = domain.devices.channels[index].virtioName ?? domain.devices.channels[index].alias ?? "channel\(index)"
             socket.path = channels.appending(safe(name)).string
+            socket.isGenerated = true
             domain.devices.channels[index].source.kind = .unix(socket)
         }
         for index in domain.devices.channels.indices where domain.devices.channels[index].isVirtio {
@@ -33,9 +38,11 @@ package enum LiveDefinition {
         for index in domain.devices.graphics.indices {
             switch domain.devices.graphics[index].kind {
             case .vnc(var vnc):
+                vnc.socketIsGenerated = vnc.socketIsGenerated || vnc.listens.contains(.socket(nil))
                 vnc.listens = vnc.listens.map { prepared($0, directory.appending("vnc.sock")) }
                 domain.devices.graphics[index].kind = .vnc(vnc)
             case .spice(var spice):
+                spice.socketIsGenerated = spice.socketIsGenerated || spice.listens.contains(.socket(nil))
                 spice.listens = spice.listens.map { prepared($0, directory.appending("spice.sock")) }
                 domain.devices.graphics[index].kind = .spice(spice)
             case .sdl, .eglHeadless, .dbus, .rdp, .desktop: break
@@ -46,6 +53,30 @@ package enum LiveDefinition {
             resource.partition = "/machine"
             domain.resource = resource
         }
+    }
+
+    /// Says which features the guest really has beside those of the named model: what was added, and what the accelerator lacks.
+    ///
+    /// Then the definition alone, without the host it started on, tells what a restored guest must find.
+    static func describeCPU(_ domain: inout Domain, _ capabilities: QEMUCapabilities) {
+        guard var cpu = domain.cpu, (cpu.mode ?? .custom) == .custom, let name = cpu.model?.name, cpu.check != .full else { return }
+        var features = cpu.features
+        func add(_ feature: String, _ policy: CPUDefinition.Feature.Policy) {
+            guard !features.contains(where: { $0.name == feature }) else { return }
+            features.append(CPUDefinition.Feature(name: feature, policy: policy))
+        }
+        add("hypervisor", .require)
+        // QEMU's own models have it; libvirt's descriptions of them do not.
+        if ["qemu64", "qemu32", "kvm64", "kvm32"].contains(name) { add("lahf_lm", .require) }
+        let accelerator: QEMUCapabilities.Accelerator = domain.kind == .kvm ? .kvm : .tcg
+        let definition = capabilities.cpuDefinitions[accelerator]?.first { $0.name == name }
+        for feature in definition?.unavailableFeatures ?? [] {
+            add(feature == "pclmulqdq" ? "pclmuldq" : feature.replacing("-", with: "_"), .disable)
+        }
+        cpu.features = features
+        cpu.check = .full
+        cpu.model?.fallback = .forbid
+        domain.cpu = cpu
     }
 
     private static func prepared(_ listen: Graphics.Listen, _ socket: FilePath) -> Graphics.Listen {
@@ -65,10 +96,11 @@ package enum LiveDefinition {
     /// Numbers the layers of all disks: the last disk's first, each chain from its top down.
     package static func numberLayers(_ devices: inout Devices) {
         var number = highestLayer(devices)
-        for index in devices.disks.indices.reversed() where !devices.disks[index].source.isEmpty {
+        for index in devices.disks.indices.reversed() {
             if devices.disks[index].source.index == nil {
+                // An empty drive has no number to show, but uses one up, as in libvirt.
                 number += 1
-                devices.disks[index].source.index = number
+                if !devices.disks[index].source.isEmpty { devices.disks[index].source.index = number }
             }
             guard var chain = devices.disks[index].backingChain else { continue }
             for layer in chain.layers.indices where chain.layers[layer].source.index == nil {

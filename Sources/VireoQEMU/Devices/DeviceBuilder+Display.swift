@@ -27,7 +27,7 @@ extension DeviceBuilder {
     }
 
     private func requireDisplay(_ type: String) throws(VireoError) {
-        guard resources.capabilities.enums["DisplayType"]?.contains(type) ?? true else {
+        guard resources.capabilities.enums["query-display-options/ret/type"]?.contains(type) ?? true else {
             throw VireoError(.configUnsupported, "devices/graphics: this QEMU has no display '\(type)'")
         }
     }
@@ -153,7 +153,7 @@ extension DeviceBuilder {
         case .pulseaudio: driver = "pa"
         case .file: driver = "wav"
         }
-        guard driver == "none" || resources.capabilities.enums["AudiodevDriver"]?.contains(driver) ?? true else {
+        guard driver == "none" || resources.capabilities.enums["query-audiodevs/ret/driver"]?.contains(driver) ?? true else {
             throw VireoError(.configUnsupported, "devices/audio \(audio.id): this QEMU has no audio backend '\(audio.kind.rawValue)'")
         }
         var object = JSONObject([("id", .string("audio\(audio.id)")), ("driver", .string(driver))])
