@@ -197,6 +197,7 @@ extension BackingChain {
             }
             guard let source = element.child("source") else { throw .malformed("missing disk backing store source") }
             var layer = Layer(format: imageFormat, source: try DiskSource(source, type: type, in: element))
+            guard !layer.source.isEmpty else { throw .malformed("missing disk backing store source") }
             layer.source.index = try element.integer("index")
             layer.metadataCacheSize = try format.child("metadata_cache")?.childSize("max_size", defaultUnit: 1)
             layers.append(layer)
