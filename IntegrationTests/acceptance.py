@@ -60,7 +60,8 @@ def end(root):
 def kill_guests(root):
     for entry in os.listdir("/proc"):
         try:
-            with open("/proc/%s/cmdline" % entry, "rb") as file:
+            # vireod puts the directory of each QEMU into its environment.
+            with open("/proc/%s/environ" % entry, "rb") as file:
                 if entry.isdigit() and root.encode() in file.read() and int(entry) != os.getpid():
                     os.kill(int(entry), signal.SIGKILL)
         except OSError:

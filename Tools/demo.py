@@ -107,7 +107,7 @@ def main():
         for entry in os.listdir("/proc"):
             # Whatever went wrong above: no machine of the demo is left running.
             try:
-                with open("/proc/%s/cmdline" % entry, "rb") as file:
+                with open("/proc/%s/environ" % entry, "rb") as file:
                     if entry.isdigit() and int(entry) != os.getpid() and root.encode() in file.read():
                         os.kill(int(entry), signal.SIGKILL)
             except OSError:

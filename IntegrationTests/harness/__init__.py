@@ -38,17 +38,19 @@ def test(name, seconds=180, alone=False):
 
 
 def processes_mentioning(text):
-    """The pids whose command line holds `text`, without this process and its parents."""
+    """The pids that have `text` in their command line or environment, where vireod puts the directory of each QEMU."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
-        try:
-            with open("/proc/%s/cmdline" % entry, "rb") as file:
-                if text.encode() in file.read():
-                    found.append(int(entry))
-        except OSError:
-            continue
+        for name in ("cmdline", "environ"):
+            try:
+                with open("/proc/%s/%s" % (entry, name), "rb") as file:
+                    if text.encode() in file.read():
+                        found.append(int(entry))
+                        break
+            except OSError:
+                break
     return found
 
 
