@@ -19,6 +19,8 @@ extension CharacterSource {
             throw .malformed("only \(type == "udp" ? "two source elements are" : "one source element is") allowed for character device")
         }
         self.init(try Self.kind(type: type, sources: sources, element))
+        // libvirt reads a protocol whatever the kind, and keeps it for TCP alone.
+        _ = element.child("protocol")?.attribute("type")
         securityLabels = try sources.first?.children("seclabel", as: SecurityLabel.init) ?? []
         let logs = element.children("log")
         guard logs.count <= 1 else { throw .malformed("only one log element is allowed for character device") }

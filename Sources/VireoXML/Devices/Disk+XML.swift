@@ -18,8 +18,7 @@ extension Disk {
         if let auth = element.child("auth") { source.authentication = try DiskAuthentication(auth) }
         if let encryption = element.child("encryption") { source.encryption = try DiskEncryption(encryption) }
         guard let device = target?.nonEmpty("dev") else {
-            throw VireoError(
-                .noTarget, "missing target information for device" + (source.path.map { " \($0)" } ?? ""), origin: .domain)
+            throw VireoError(.noTarget, source.path ?? kind.rawValue, origin: .domain)
         }
         self.init(kind, source: source, target: device, bus: try target?.word("bus"))
         authenticationOutsideSource = element.has("auth")
@@ -58,8 +57,11 @@ extension Disk {
 
     /// What libvirt refuses whatever the machine.
     private func check() throws(VireoError) {
-        if let wwn, wwn.utf8.count != 16 || !wwn.allSatisfy({ $0.isASCII && $0.isHexDigit }) {
-            throw .malformed("malformed wwn: \(wwn)")
+        if let wwn {
+            let digits = wwn.hasPrefix("0x") ? wwn.dropFirst(2) : wwn[...]
+            guard digits.utf8.count == 16, digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
+                throw .malformed("malformed wwn: \(wwn)")
+            }
         }
         if let vendor, vendor.utf8.count > 8 { throw .malformed("disk vendor is more than 8 characters") }
         if let product, product.utf8.count > 16 { throw .malformed("disk product is more than 16 characters") }

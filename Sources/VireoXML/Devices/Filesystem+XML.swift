@@ -8,7 +8,7 @@ extension Filesystem {
     init(_ element: XMLElement) throws(VireoError) {
         let kind: Kind = try element.word("type") ?? .mount
         guard let target = element.child("target")?.nonEmpty("dir") else {
-            throw VireoError(.noTarget, "missing target information for device", origin: .domain)
+            throw VireoError(.noTarget, "filesystem", origin: .domain)
         }
         self.init(kind, source: try Self.source(element.child("source"), kind: kind), target: target)
         model = try element.word("model")
@@ -37,7 +37,7 @@ extension Filesystem {
     }
 
     private static func source(_ element: XMLElement?, kind: Kind) throws(VireoError) -> Source {
-        let missing = VireoError(.noSource, "missing source information for device", origin: .domain)
+        let missing = VireoError(.noSource, "filesystem", origin: .domain)
         guard let element else { throw missing }
         switch kind {
         case .mount, .bind:

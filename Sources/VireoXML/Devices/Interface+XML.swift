@@ -83,7 +83,8 @@ extension Interface {
             }
             if let guestDevice { writer.element("guest") { $0.attribute("dev", guestDevice) } }
             if let model { writer.element("model") { $0.attribute("type", model) } }
-            driver.write(to: &writer)
+            // The driver of a passed-through device is written with its source.
+            if case .hostDevice = source {} else { driver.write(to: &writer) }
             backend.write(to: &writer)
             filter?.write(to: &writer)
             if let sendBuffer { writer.element("tune") { $0.element("sndbuf", text: sendBuffer) } }

@@ -9,7 +9,7 @@ extension Domain {
     init(_ root: XMLElement) throws(VireoError) {
         root.consume()
         guard let nameElement = root.child("name"), !nameElement.text.isEmpty else {
-            throw VireoError(.noName, "missing name information", origin: .domain)
+            throw VireoError(.noName, "the definition", origin: .domain)
         }
         guard let type = root.attribute("type") else { throw .malformed("missing domain type attribute") }
         guard let kind = Kind(rawValue: type) else { throw root.invalid("type", type) }
