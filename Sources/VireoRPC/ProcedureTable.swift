@@ -67,7 +67,9 @@ package struct ProcedureTable: Sendable {
     private init() {
         var facts: [ProcedureID: ProcedureFacts] = [:]
         facts.reserveCapacity(480)
-        for (program, text) in [(RPCProgram.remote, Self.remoteFacts), (.qemu, Self.qemuFacts), (.keepalive, Self.keepaliveFacts)] {
+        for (program, text) in [
+            (RPCProgram.remote, Self.remoteFacts), (.qemu, Self.qemuFacts), (.keepalive, Self.keepaliveFacts),
+        ] {
             for line in text.description.split(separator: "\n") {
                 guard let entry = ProcedureFacts(program: program, line: line) else {
                     preconditionFailure("Tools/generate-rpc.py wrote a line that cannot be read: \(line)")

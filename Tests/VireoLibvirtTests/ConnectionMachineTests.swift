@@ -159,7 +159,8 @@ struct ConnectionMachineTests {
                 state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                 // A plausible length, program and version lead deeper than pure noise.
                 let plausible: [UInt8] = [0, 0, 0, 40, 0x20, 0, 0x80, 0x86, 0, 0, 0, 1, 0, 0]
-                bytes.append(index < plausible.count && state >> 60 != 0 ? plausible[index] : UInt8(truncatingIfNeeded: state >> 33))
+                bytes.append(
+                    index < plausible.count && state >> 60 != 0 ? plausible[index] : UInt8(truncatingIfNeeded: state >> 33))
             }
             machine.receive(ByteBuffer(bytes: bytes))
             while machine.next() != nil {}

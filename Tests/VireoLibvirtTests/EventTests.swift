@@ -25,18 +25,27 @@ struct EventTests {
         let payloads: [(Int32, DomainEvent.Payload)] = [
             (0, .lifecycle(.started(.booted))), (1, .reboot), (2, .rtcChange(offset: 5)), (3, .watchdog(action: 1)),
             (4, .ioError(path: "/a", alias: "virtio-disk0", action: 1, reason: "enospc")),
-            (5, .graphics(GraphicsEvent(
-                phase: 0, local: .init(family: 0, node: "::", service: "5900"), remote: .init(family: 0, node: "::1", service: "1"),
-                authenticationScheme: "", subject: []))),
+            (
+                5,
+                .graphics(
+                    GraphicsEvent(
+                        phase: 0, local: .init(family: 0, node: "::", service: "5900"),
+                        remote: .init(family: 0, node: "::1", service: "1"),
+                        authenticationScheme: "", subject: []))
+            ),
             (6, .ioError(path: "/a", alias: "virtio-disk0", action: 1, reason: "enospc")), (7, .controlError),
             (8, .blockJob(path: "/a", target: "vda", type: 1, status: 0)),
-            (9, .diskChange(oldPath: nil, newPath: "/b", alias: "sata0-0-0", reason: 0)), (10, .trayChange(alias: "sata0", isOpen: true)),
+            (9, .diskChange(oldPath: nil, newPath: "/b", alias: "sata0-0-0", reason: 0)),
+            (10, .trayChange(alias: "sata0", isOpen: true)),
             (11, .pmWakeup), (12, .pmSuspend), (13, .balloonChange(actual: .mebibytes(1))), (14, .pmSuspendDisk),
             (15, .deviceRemoved(alias: "net0")), (16, .blockJob(path: "/a", target: "vda", type: 1, status: 0)),
-            (17, .tunable([TypedParameter("x", .int(1))])), (18, .agentLifecycle(state: 1, reason: 2)), (19, .deviceAdded(alias: "net0")),
+            (17, .tunable([TypedParameter("x", .int(1))])), (18, .agentLifecycle(state: 1, reason: 2)),
+            (19, .deviceAdded(alias: "net0")),
             (20, .migrationIteration(1)), (21, .jobCompleted([])), (22, .deviceRemovalFailed(alias: "net0")),
-            (23, .metadataChange(type: 0, namespace: nil)), (24, .blockThreshold(target: "vda", path: nil, threshold: 1, excess: 2)),
-            (25, .memoryFailure(recipient: 0, action: 0, flags: 0)), (26, .memoryDeviceSizeChange(alias: "mem0", size: .mebibytes(1))),
+            (23, .metadataChange(type: 0, namespace: nil)),
+            (24, .blockThreshold(target: "vda", path: nil, threshold: 1, excess: 2)),
+            (25, .memoryFailure(recipient: 0, action: 0, flags: 0)),
+            (26, .memoryDeviceSizeChange(alias: "mem0", size: .mebibytes(1))),
         ]
         #expect(payloads.map(\.0) == Array(0...26))
         try await withServer { hypervisor, _, path in

@@ -28,5 +28,14 @@ final class MuteClient: Sendable {
         _ = try socket.writeAll(bytes.readableBytesView)
     }
 
+    /// Sends part of a call, and with it `count` times its own socket.
+    func sendDescriptors(_ count: Int) async throws {
+        var bytes = ByteBuffer()
+        try bytes.writeMessage(MessageHeader(RemoteCalls.authList.id, kind: .call, serial: 1), payload: XDRVoid().encode(to:))
+        let numbers = [CInt](repeating: socket.rawValue, count: count)
+        let sent = bytes.withUnsafeReadableBytes { vireo_send_fds(socket.rawValue, $0.baseAddress, 20, numbers, count) }
+        guard sent == 20 else { throw Errno(rawValue: CInt(truncatingIfNeeded: sent)) }
+    }
+
     deinit { try? socket.close() }
 }

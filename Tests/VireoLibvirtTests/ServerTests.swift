@@ -164,9 +164,20 @@ struct ServerTests {
         }
     }
 
-    @Test("Broken frames end the connection and nothing else", arguments: [
-        [0, 0, 0, 5], [0xff, 0xff, 0xff, 0xff], [0, 0, 0, 28] + Array(repeating: 0xee, count: 24),
-    ] as [[UInt8]])
+    @Test("A client that sends descriptors nobody asked for is cut off, and they are closed")
+    func descriptorFlood() async throws {
+        try await withServer { _, server, path in
+            let client = try await MuteClient(path: path)
+            try await client.sendDescriptors(200)
+            #expect(try await eventually { server.directory.count == 0 })
+        }
+    }
+
+    @Test(
+        "Broken frames end the connection and nothing else",
+        arguments: [
+            [0, 0, 0, 5], [0xff, 0xff, 0xff, 0xff], [0, 0, 0, 28] + Array(repeating: 0xee, count: 24),
+        ] as [[UInt8]])
     func hostileFrames(bytes: [UInt8]) async throws {
         try await withServer { _, _, path in
             let (bad, good) = (try await LibvirtClient(path: path), try await LibvirtClient(path: path))

@@ -46,7 +46,9 @@ struct StreamTests {
 
     @Test("A download ends with an empty message, then with the answer to the client's finish")
     func download() async throws {
-        try await withConsole { try await $0.send(ByteBuffer(repeating: 7, count: 3_000_000)) } _: { client, serial in
+        try await withConsole {
+            try await $0.send(ByteBuffer(repeating: 7, count: 3_000_000))
+        } _: { client, serial in
             let (count, status) = await collect(client)
             #expect(count == 3_000_000 && status == .more)
             try await client.sendStream(console, serial: serial, .ok)
@@ -59,7 +61,9 @@ struct StreamTests {
         try await withConsole { stream in
             while case .data(let bytes)? = await stream.next() { try await stream.send(bytes) }
         } _: { client, serial in
-            for _ in 0..<50 { try await client.sendStream(console, serial: serial, .more, ByteBuffer(repeating: 1, count: 10_000)) }
+            for _ in 0..<50 {
+                try await client.sendStream(console, serial: serial, .more, ByteBuffer(repeating: 1, count: 10_000))
+            }
             try await client.sendStream(console, serial: serial, .ok)
             let (count, status) = await collect(client)
             #expect(count == 500_000 && status == .ok)

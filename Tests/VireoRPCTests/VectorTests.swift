@@ -67,7 +67,9 @@ struct VectorTests {
             let facts = try #require(ProcedureTable.shared[message.header.id])
             #expect(facts.name == vector.procedure)
             var copy = ByteBuffer()
-            if let type = Self.payloadType(message.header), !(message.header.status == .error && message.payload.readableBytes == 0) {
+            if let type = Self.payloadType(message.header),
+                !(message.header.status == .error && message.payload.readableBytes == 0)
+            {
                 var xdr = XDRReader(message.payload)
                 let value = try type.init(from: &xdr)
                 #expect(xdr.remaining == 0, "\(vector.procedure) \(vector.type) leaves bytes behind")

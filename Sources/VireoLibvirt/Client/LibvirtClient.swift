@@ -127,7 +127,9 @@ package actor LibvirtClient {
     }
 
     /// Sends one message of the stream of the call with this serial.
-    package func sendStream(_ call: ProcedureID, serial: UInt32, _ status: MessageHeader.Status, _ bytes: ByteBuffer = .init()) throws {
+    package func sendStream(_ call: ProcedureID, serial: UInt32, _ status: MessageHeader.Status, _ bytes: ByteBuffer = .init())
+        throws
+    {
         var frame = ByteBuffer()
         try frame.writeMessage(MessageHeader(call, kind: .stream, serial: serial, status: status)) { xdr throws(XDRError) in
             xdr.writeRaw(bytes)

@@ -82,7 +82,9 @@ struct EventExpression: Sendable {
         func closure(_ start: Set<Int>) -> Set<Int> {
             var (reached, pending) = (start, Array(start))
             while let position = pending.popLast() {
-                guard position < steps.count, steps[position].mayBeMissing, reached.insert(position + 1).inserted else { continue }
+                guard position < steps.count, steps[position].mayBeMissing, reached.insert(position + 1).inserted else {
+                    continue
+                }
                 pending.append(position + 1)
             }
             return reached

@@ -64,14 +64,20 @@ extension HandlerTable {
     private static func shellText(_ arguments: [String]) -> String {
         var text = ""
         for argument in arguments {
-            let isPlain = !argument.isEmpty && argument.utf8.allSatisfy { byte in
-                switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                    UInt8(ascii: "0")...UInt8(ascii: "9"): true
-                default: "-_.,:=/@%+".utf8.contains(byte)
+            let isPlain =
+                !argument.isEmpty
+                && argument.utf8.allSatisfy { byte in
+                    switch byte {
+                    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                        UInt8(ascii: "0")...UInt8(ascii: "9"):
+                        true
+                    default: "-_.,:=/@%+".utf8.contains(byte)
+                    }
                 }
-            }
-            let quoted = isPlain ? argument : "'" + argument.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+            let quoted =
+                isPlain
+                ? argument
+                : "'" + argument.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
             if !text.isEmpty { text += argument.hasPrefix("-") ? " \\\n" : " " }
             text += quoted
         }

@@ -143,7 +143,8 @@ extension MonitorEventPattern {
         }
         guard let expression = EventExpression(event, ignoringCase: ignoringCase) else {
             throw VireoError(
-                .invalidArg, "'\(event.prefix(256))' is no expression that Vireo knows: letters, '.', '*', '+', '?', '|', '^', '$'")
+                .invalidArg,
+                "'\(event.prefix(256))' is no expression that Vireo knows: letters, '.', '*', '+', '?', '|', '^', '$'")
         }
         self = .expression(expression)
     }

@@ -32,7 +32,8 @@ struct CertificateSubject: Hashable, Sendable {
     /// Short names of RFC 4514; others as numbers with dots.
     private static func key(_ identifier: ArraySlice<UInt8>) -> String {
         let names: [[UInt8]: String] = [
-            [0x55, 4, 3]: "CN", [0x55, 4, 6]: "C", [0x55, 4, 7]: "L", [0x55, 4, 8]: "ST", [0x55, 4, 10]: "O", [0x55, 4, 11]: "OU",
+            [0x55, 4, 3]: "CN", [0x55, 4, 6]: "C", [0x55, 4, 7]: "L", [0x55, 4, 8]: "ST", [0x55, 4, 10]: "O",
+            [0x55, 4, 11]: "OU",
         ]
         if let name = names[Array(identifier)] { return name }
         var (numbers, value) = ([UInt64](), UInt64(0))

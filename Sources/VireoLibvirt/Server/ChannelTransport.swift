@@ -14,6 +14,7 @@ final class ChannelTransport: ConnectionTransport {
     private let channel: any Channel
     private unowned let connection: ClientConnection
     private(set) var unsentBytes = 0
+    private var lastWrite: EventLoopFuture<Void>?
 
     init(_ channel: any Channel, connection: ClientConnection) { (self.channel, self.connection) = (channel, connection) }
 
@@ -22,9 +23,9 @@ final class ChannelTransport: ConnectionTransport {
         for descriptor in descriptors { try? descriptor.close() }
         let size = bytes.readableBytes
         unsentBytes += size
-        channel.writeAndFlush(bytes).whenComplete { [weak connection] _ in
-            connection?.assumeIsolated { $0.channelSent(size) }
-        }
+        let write = channel.writeAndFlush(bytes)
+        write.whenComplete { [weak connection] _ in connection?.assumeIsolated { $0.channelSent(size) } }
+        lastWrite = write
     }
 
     func sent(_ count: Int) { unsentBytes -= count }
@@ -36,8 +37,8 @@ final class ChannelTransport: ConnectionTransport {
     }
 
     func close(afterSending: Bool) {
-        // A write that was flushed before is sent before the channel closes.
-        channel.close(mode: .all, promise: nil)
+        guard afterSending, let lastWrite else { return channel.close(mode: .all, promise: nil) }
+        lastWrite.whenComplete { [channel] _ in channel.close(mode: .all, promise: nil) }
     }
 }
 

@@ -78,6 +78,11 @@ package actor ClientConnection {
         receivedDescriptors += descriptors
         machine.receive(bytes)
         while !closesAfterOutput, let action = machine.next() { perform(action) }
+        // What is left can only be for a message that is not whole yet.
+        if receivedDescriptors.count > WireLimit.VIR_NET_MESSAGE_NUM_FDS_MAX {
+            logger.warning("client sends descriptors that belong to no call", metadata: [LogKey.client: "\(client)"])
+            ended("too many descriptors")
+        }
         flush()
     }
 
@@ -139,7 +144,8 @@ package actor ClientConnection {
     private func writeKeepalive(_ procedure: Int32) {
         // Nothing to encode, so nothing to fail.
         try? output.writeMessage(
-            MessageHeader(program: .keepalive, procedure: procedure, kind: .message, serial: 0)) { _ throws(XDRError) in }
+            MessageHeader(program: .keepalive, procedure: procedure, kind: .message, serial: 0)
+        ) { _ throws(XDRError) in }
     }
 
     private func run(_ message: Message, _ facts: ProcedureFacts) {

@@ -32,7 +32,8 @@ package final class UnixListener: Sendable {
     ) throws(VireoError) {
         guard path.string.utf8.count <= HostPaths.socketPathLimit else {
             throw VireoError(
-                .systemError, "the socket path \(path) is longer than \(HostPaths.socketPathLimit) bytes; choose a shorter directory",
+                .systemError,
+                "the socket path \(path) is longer than \(HostPaths.socketPathLimit) bytes; choose a shorter directory",
                 origin: .rpc)
         }
         let probe = vireo_unix_connect(path.string)

@@ -50,7 +50,8 @@ final class UnixTransport: ConnectionTransport {
     func read() {
         guard isReading else { return }
         var descriptors: [PassedDescriptor] = []
-        let outcome = withUnsafeTemporaryAllocation(byteCount: Self.readLimit, alignment: 16) { space -> Result<ByteBuffer, Errno> in
+        let outcome = withUnsafeTemporaryAllocation(byteCount: Self.readLimit, alignment: 16) {
+            space -> Result<ByteBuffer, Errno> in
             var (numbers, count) = ([CInt](repeating: -1, count: Int(VIREO_MAX_FDS)), Int(VIREO_MAX_FDS))
             let received = vireo_recv_fds(socket, space.baseAddress, space.count, &numbers, &count)
             guard received >= 0 else { return .failure(Errno(rawValue: errno)) }

@@ -52,8 +52,12 @@ extension DomainCapabilities {
         func having(_ members: [(value: String, device: String)]) -> [String] {
             members.filter { qemu.deviceTypes.contains($0.device) }.map(\.value)
         }
-        let buses = (isPC ? [("ide", "ide-hd")] : [])
-            + [("fdc", "isa-fdc"), ("scsi", "scsi-hd"), ("virtio", "virtio-blk-pci"), ("usb", "usb-storage"), ("sata", "ich9-ahci")]
+        let buses =
+            (isPC ? [("ide", "ide-hd")] : [])
+            + [
+                ("fdc", "isa-fdc"), ("scsi", "scsi-hd"), ("virtio", "virtio-blk-pci"), ("usb", "usb-storage"),
+                ("sata", "ich9-ahci"),
+            ]
         let displays = qemu.enums["query-display-options/ret/type"] ?? []
         return [
             Choices(

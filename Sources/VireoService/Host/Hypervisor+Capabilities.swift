@@ -16,7 +16,9 @@ extension Hypervisor {
             guard let capabilities = try? await capabilities(for: path) else { continue }
             guests.append(Self.guest(capabilities, architecture: capabilities.architecture))
             // The emulator of the 64-bit architecture runs the 32-bit one's guests as well.
-            if capabilities.architecture == "x86_64", !emulatorBinaries.contains(where: { $0.lastComponent?.string == "qemu-system-i386" }) {
+            if capabilities.architecture == "x86_64",
+                !emulatorBinaries.contains(where: { $0.lastComponent?.string == "qemu-system-i386" })
+            {
                 guests.append(Self.guest(capabilities, architecture: "i686"))
             }
         }
@@ -47,7 +49,9 @@ extension Hypervisor {
     ) async throws -> DomainCapabilities {
         let capabilities = try await capabilities(emulator: emulator, architecture: architecture)
         let accelerator = try Self.accelerator(domainType, capabilities)
-        guard let type = machine.map({ capabilities.machine(named: $0) }) ?? capabilities.defaultMachine ?? capabilities.machines.first
+        guard
+            let type = machine.map({ capabilities.machine(named: $0) }) ?? capabilities.defaultMachine
+                ?? capabilities.machines.first
         else {
             throw VireoError(
                 .invalidArg, "the machine '\(machine ?? "")' is not supported by emulator '\(capabilities.binary.path)'")
@@ -61,7 +65,9 @@ extension Hypervisor {
     /// - Throws: `invalidArg` when the two do not go together, or the architecture is not known.
     package func capabilities(emulator: String?, architecture: String?) async throws -> QEMUCapabilities {
         guard let emulator else {
-            if let architecture, !QEMUBinary.architectures.values.contains(architecture), architecture != QEMUBinary.hostArchitecture {
+            if let architecture, !QEMUBinary.architectures.values.contains(architecture),
+                architecture != QEMUBinary.hostArchitecture
+            {
                 throw VireoError(.invalidArg, "unknown architecture: \(architecture)")
             }
             do {
@@ -73,12 +79,14 @@ extension Hypervisor {
             }
         }
         let capabilities = try await capabilities(for: FilePath(emulator))
-        guard architecture == nil || architecture == capabilities.architecture
-            || (architecture == "i686" && capabilities.architecture == "x86_64")
+        guard
+            architecture == nil || architecture == capabilities.architecture
+                || (architecture == "i686" && capabilities.architecture == "x86_64")
         else {
             throw VireoError(
                 .invalidArg,
-                "architecture from emulator '\(capabilities.architecture)' doesn't match given architecture '\(architecture ?? "")'")
+                "architecture from emulator '\(capabilities.architecture)' doesn't match given architecture '\(architecture ?? "")'"
+            )
         }
         return capabilities
     }
