@@ -19,7 +19,7 @@ extension DomainActor {
         }
         if groups.contains(.cpu) { Self.addCPU(view, to: &list) }
         if groups.contains(.balloon) { Self.addBalloon(view, answers.values, to: &list) }
-        if groups.contains(.vcpu) { Self.addVCPUs(view, to: &list) }
+        if groups.contains(.vcpu) { addVCPUs(view, to: &list) }
         if groups.contains(.interface), view.isActive { Self.addInterfaces(view, to: &list) }
         if groups.contains(.block) {
             Self.addBlocks(view, answers.values, withBacking: options.contains(.backing), to: &list)
@@ -84,16 +84,19 @@ extension DomainActor {
         }
     }
 
-    nonisolated private static func addVCPUs(_ view: DomainView, to list: inout ParameterList) {
+    nonisolated private func addVCPUs(_ view: DomainView, to list: inout ParameterList) {
         guard let vcpus = view.definition()?.vcpus else { return }
         list.add("vcpu.current", .uint(UInt32(clamping: vcpus.effectiveCurrent)))
         list.add("vcpu.maximum", .uint(UInt32(clamping: vcpus.maximum)))
-        // VIR_VCPU_RUNNING
-        for sample in view.vcpuSamples {
-            list.add("vcpu.\(sample.number).state", .int(1))
-            list.add("vcpu.\(sample.number).time", .ullong(sample.time))
-            list.add("vcpu.\(sample.number).wait", .ullong(0))
-            list.add("vcpu.\(sample.number).delay", .ullong(sample.delay))
+        guard let pid = view.pid else { return }
+        let threads = samples.vcpuThreads(run: view.id) { view.vcpuThreads }
+        for (number, thread) in threads.sorted(by: { $0.key < $1.key }) {
+            guard let schedule = ScheduleSample(pid: pid, thread: thread) else { continue }
+            // VIR_VCPU_RUNNING
+            list.add("vcpu.\(number).state", .int(1))
+            list.add("vcpu.\(number).time", .ullong(schedule.run))
+            list.add("vcpu.\(number).wait", .ullong(0))
+            list.add("vcpu.\(number).delay", .ullong(schedule.delay))
         }
     }
 

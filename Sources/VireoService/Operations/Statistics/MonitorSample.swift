@@ -10,6 +10,7 @@ package final class MonitorSample: Sendable {
     private struct State {
         var run: Int32 = -1
         var answers: [String: (value: JSONValue, at: ContinuousClock.Instant)] = [:]
+        var vcpuThreads: [Int: Int32] = [:]
     }
 
     private let state = Mutex(State())
@@ -22,6 +23,18 @@ package final class MonitorSample: Sendable {
             if state.run != run { state = State(run: run) }
             state.answers[command] = (value, .now)
         }
+    }
+
+    /// The threads of the vCPUs, found once for each run: they stay as long as their vCPUs do.
+    package func vcpuThreads(run: Int32, find: () -> [Int: Int32]) -> [Int: Int32] {
+        let known = state.withLock { $0.run == run ? $0.vcpuThreads : [:] }
+        guard known.isEmpty else { return known }
+        let found = find()
+        state.withLock { state in
+            if state.run != run { state = State(run: run) }
+            state.vcpuThreads = found
+        }
+        return found
     }
 
     /// The last answer of this run, with its time; nil when there was none.
