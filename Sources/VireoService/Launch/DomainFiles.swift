@@ -21,6 +21,8 @@ struct DomainFile: Hashable, Sendable {
     var subject: String
     /// Whether a missing file only empties the drive (`startupPolicy='optional'`).
     var isOptional = false
+    /// The format of an image, by which its layers are found.
+    var format: ImageFormat?
 }
 
 extension Domain {
@@ -34,7 +36,7 @@ extension Domain {
             files.append(
                 DomainFile(
                     path: path, use: isReadOnly ? .read : .write, subject: "disk '\(disk.target)'",
-                    isOptional: disk.source.startupPolicy == .optional))
+                    isOptional: disk.source.startupPolicy == .optional, format: disk.driver.format))
         }
         for (path, subject) in [(os.kernel, "kernel"), (os.initrd, "initrd"), (os.deviceTree, "device tree")] {
             if let path { files.append(DomainFile(path: path, use: .read, subject: subject)) }

@@ -22,7 +22,7 @@ struct ImageOwnership: Sendable {
     ///
     /// - Throws: `systemError` naming the file, in libvirt's words; `operationTimeout` when its storage does not answer.
     func acquire(_ files: [DomainFile], for domain: DomainUUID) async throws {
-        for file in files {
+        for file in try await withLayers(files) {
             let status = try await check(file)
             guard let user, let status, needsChange(file, status, user) else { continue }
             _ = try await store.takeImage(
@@ -40,6 +40,22 @@ struct ImageOwnership: Sendable {
                 }
             }
         }
+    }
+
+    /// `files` and the layers below the images among them, which QEMU opens by itself.
+    private func withLayers(_ files: [DomainFile]) async throws -> [DomainFile] {
+        var all: [DomainFile] = []
+        for file in files {
+            all.append(file)
+            guard user != nil, file.format == .qcow2 else { continue }
+            let layers = try await BlockingWork.run(awaiting: "the \(file.subject) '\(file.path)'") {
+                BackingLayers.of(FilePath(file.path), format: file.format)
+            }
+            all += layers.map {
+                DomainFile(path: $0.string, use: .read, subject: "backing file of \(file.subject)", isOptional: false)
+            }
+        }
+        return all
     }
 
     /// Gives everything back that `domain` had and no other domain uses. Failures are logged: the domain is gone anyway.
