@@ -66,13 +66,16 @@ package struct HostFiles: Hashable, Sendable {
     }
 
     /// `path` below the root.
-    package func located(_ path: String) -> FilePath { root == "/" ? FilePath(path) : root.pushing(FilePath(String(path.drop { $0 == "/" }))) }
+    package func located(_ path: String) -> FilePath {
+        root == "/" ? FilePath(path) : root.pushing(FilePath(String(path.drop { $0 == "/" })))
+    }
 
     private static func read(_ descriptor: FileDescriptor, limit: Int) -> [UInt8]? {
         var (bytes, filled) = ([UInt8](repeating: 0, count: min(limit, 16384)), 0)
         while filled < limit {
             if filled == bytes.count { bytes.append(contentsOf: repeatElement(0, count: min(bytes.count, limit - filled))) }
-            guard let count = try? bytes.withUnsafeMutableBytes({ try descriptor.read(into: .init(rebasing: $0[filled...])) }) else {
+            guard let count = try? bytes.withUnsafeMutableBytes({ try descriptor.read(into: .init(rebasing: $0[filled...])) })
+            else {
                 return nil
             }
             if count == 0 { break }

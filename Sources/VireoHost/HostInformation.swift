@@ -39,7 +39,8 @@ package struct HostInformation: Sendable {
         let uuid = DomainUUID.random()
         do {
             let descriptor = try FileDescriptor.open(
-                file, .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: [.ownerReadWrite, .groupRead, .otherRead])
+                file, .writeOnly, options: [.create, .truncate, .closeOnExec],
+                permissions: [.ownerReadWrite, .groupRead, .otherRead])
             try descriptor.closeAfter { _ = try descriptor.writeAll("\(uuid)\n".utf8) }
         } catch {
             throw VireoError(.systemError, "the host's UUID cannot be kept in '\(file)'", cause: error)

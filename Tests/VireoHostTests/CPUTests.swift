@@ -17,7 +17,9 @@ struct CPUTests {
 
     @Test("The baseline of two models is the smaller one", arguments: [false, true])
     func baseline(expanded: Bool) throws {
-        let cpus = [CPUDescription(architecture: "x86_64", model: "Nehalem"), CPUDescription(architecture: "x86_64", model: "Penryn")]
+        let cpus = [
+            CPUDescription(architecture: "x86_64", model: "Nehalem"), CPUDescription(architecture: "x86_64", model: "Penryn"),
+        ]
         let xml = try CPUBaseline.xml(of: cpus, expanded: expanded)
         #expect(xml.contains("<model fallback='allow'>Penryn</model>"))
         #expect(xml.contains("<feature policy='require' name='sse4.1'/>") == expanded)
@@ -45,7 +47,9 @@ struct CPUTests {
 
     @Test("The kernel's flags become libvirt's names")
     func hostCPU() throws {
-        let flags = try #require(X86Model.named("Nehalem")).features.map { $0 == "sse4.1" ? "sse4_1" : $0 == "sse4.2" ? "sse4_2" : $0 }
+        let flags = try #require(X86Model.named("Nehalem")).features.map {
+            $0 == "sse4.1" ? "sse4_1" : $0 == "sse4.2" ? "sse4_2" : $0
+        }
         let cpu = HostCPU(
             architecture: "x86_64",
             fields: ["vendor_id": "GenuineIntel", "flags": (flags + ["movbe", "rep_good", "hypervisor"]).joined(separator: " ")])

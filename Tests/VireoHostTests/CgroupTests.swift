@@ -33,7 +33,8 @@ struct CgroupTests {
         #expect(group.cpuTime == .init(total: 30_000, user: 20_000, system: 10_000))
         #expect(group.cpuBandwidth?.quota == -1)
         let transfer = try #require(group.blockTransfer)
-        #expect([transfer.readBytes, transfer.writtenBytes, transfer.readRequests, transfer.writtenRequests] == [11, 22, 33, 44])
+        #expect(
+            [transfer.readBytes, transfer.writtenBytes, transfer.readRequests, transfer.writtenRequests] == [11, 22, 33, 44])
         try group.setCPUBandwidth(period: 50_000, quota: 25_000)
         #expect(group.cpuBandwidth?.quota == 25_000)
         #expect(throws: VireoError.self) { try group.setCPUShares(0) }

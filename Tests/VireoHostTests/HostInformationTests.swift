@@ -12,7 +12,8 @@ struct HostInformationTests {
     /// A host of two nodes with two cores of two threads each, as files.
     private func twoNodes() throws -> FakeHost {
         let host = try FakeHost()
-        try host.write("/proc/meminfo", "MemTotal:       16777216 kB\nMemFree:         8388608 kB\nBuffers:  10 kB\nCached:  20 kB\n")
+        try host.write(
+            "/proc/meminfo", "MemTotal:       16777216 kB\nMemFree:         8388608 kB\nBuffers:  10 kB\nCached:  20 kB\n")
         try host.write("/sys/devices/system/cpu/present", "0-7\n")
         try host.write("/sys/devices/system/cpu/online", "0-7\n")
         for cpu in 0..<8 {
@@ -55,7 +56,10 @@ struct HostInformationTests {
         let cells = withExtendedLifetime(host) { host.information.cells }
         try #require(cells.map(\.id) == [0, 1])
         #expect(cells[1].distances.map(\.value) == [20, 10])
-        #expect(cells[0].pages == [HostPages(size: .kibibytes(4), count: 2_097_152 - 8192), HostPages(size: .mebibytes(2), count: 16)])
+        #expect(
+            cells[0].pages == [
+                HostPages(size: .kibibytes(4), count: 2_097_152 - 8192), HostPages(size: .mebibytes(2), count: 16),
+            ])
     }
 
     @Test("Free memory and pages of a missing node are refused")
@@ -103,7 +107,8 @@ struct HostInformationTests {
 
     @Test("A process name may hold brackets and spaces")
     func processStat() throws {
-        let line = "42 (a) S (b) R 1 42 42 0 -1 0 7 0 3 0 100 50 0 0 20 0 1 0 999 1000 25 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0"
+        let line =
+            "42 (a) S (b) R 1 42 42 0 -1 0 7 0 3 0 100 50 0 0 20 0 1 0 999 1000 25 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0"
         let sample = try #require(ProcessSample(stat: Array(line.utf8)))
         #expect(sample.state == "R")
         #expect([sample.user, sample.system] == [100 * HostClock.tick, 50 * HostClock.tick])

@@ -28,11 +28,14 @@ struct OperationTests {
     @Test(
         "Key codes become QEMU's numbers",
         arguments: [
-            (30, .linux, 0x1e), (102, .linux, 0xc7), (4, .usb, 0x1e), (0x41, .win32, 0x1e), (0xe047, .xt, 0xc7), (0x1e, .qnum, 0x1e),
+            (30, .linux, 0x1e), (102, .linux, 0xc7), (4, .usb, 0x1e), (0x41, .win32, 0x1e), (0xe047, .xt, 0xc7),
+            (0x1e, .qnum, 0x1e),
         ] as [(UInt32, KeyCodeSet, Int64)])
     func keys(code: UInt32, set: KeyCodeSet, number: Int64) { #expect(KeyCodes.qemu(code, in: set) == number) }
 
-    @Test("Codes that nobody knows have no number", arguments: [(0, .linux), (99999, .linux), (.max, .usb), (3, .osX)] as [(UInt32, KeyCodeSet)])
+    @Test(
+        "Codes that nobody knows have no number",
+        arguments: [(0, .linux), (99999, .linux), (.max, .usb), (3, .osX)] as [(UInt32, KeyCodeSet)])
     func unknownKeys(code: UInt32, set: KeyCodeSet) { #expect(KeyCodes.qemu(code, in: set) == nil) }
 
     @Test("Base 64", arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")])
@@ -67,7 +70,9 @@ struct OperationTests {
     @Test("Figures that a guest does not tell are left out")
     func guestMemory() throws {
         let answer = try JSONValue.parse(
-            Array(#"{"stats": {"stat-free-memory": 2048, "stat-swap-in": 18446744073709551615, "stat-major-faults": 5}, "last-update": 0}"#.utf8))
+            Array(
+                #"{"stats": {"stat-free-memory": 2048, "stat-swap-in": 18446744073709551615, "stat-major-faults": 5}, "last-update": 0}"#
+                    .utf8))
         let figures = DomainActor.figures(ofGuest: answer)
         #expect(figures.map(\.tag) == [.majorFault, .unused])
         #expect(figures.map(\.value) == [5, 2])

@@ -78,7 +78,8 @@ struct SaveFileTests {
 
     @Test(
         "XXH64 agrees with its specification",
-        arguments: [("", 0xEF46_DB37_51D8_E999), ("a", 0xD24E_C4F1_A98C_6E5B), ("abc", 0x44BC_2CF5_AD77_0999)] as [(String, UInt64)])
+        arguments: [("", 0xEF46_DB37_51D8_E999), ("a", 0xD24E_C4F1_A98C_6E5B), ("abc", 0x44BC_2CF5_AD77_0999)]
+            as [(String, UInt64)])
     func checksum(text: String, value: UInt64) {
         var hash = XXHash64()
         hash.update(Array(text.utf8))
@@ -92,7 +93,9 @@ struct SaveFileTests {
         whole.update(bytes)
         for size in [1, 7, 31, 32, 33, 64, 999] {
             var parts = XXHash64()
-            for start in stride(from: 0, to: bytes.count, by: size) { parts.update(Array(bytes[start..<min(start + size, bytes.count)])) }
+            for start in stride(from: 0, to: bytes.count, by: size) {
+                parts.update(Array(bytes[start..<min(start + size, bytes.count)]))
+            }
             #expect(parts.value == whole.value)
         }
     }

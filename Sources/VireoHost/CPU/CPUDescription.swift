@@ -34,7 +34,9 @@ package struct CPUDescription: Hashable, Sendable {
     /// - Throws: `internalError` for a model or a feature that has no meaning, as libvirt.
     package func requiredFeatures() throws(VireoError) -> Set<String> {
         guard let model else { throw VireoError(.xmlError, "no CPU model specified", origin: .cpu) }
-        guard let known = X86Model.named(model) else { throw VireoError(.internalError, "Unknown CPU model \(model)", origin: .cpu) }
+        guard let known = X86Model.named(model) else {
+            throw VireoError(.internalError, "Unknown CPU model \(model)", origin: .cpu)
+        }
         var required = known.features
         for feature in features {
             let name = X86Model.canonicalName(ofFeature: feature.name)
@@ -61,7 +63,9 @@ package enum CPUComparison: Int32, Hashable, Sendable {
         _ wanted: CPUDescription, withHostOf vendor: String?, features host: Set<String>
     ) throws(VireoError) -> (result: Self, missing: [String]) {
         let required = try wanted.requiredFeatures()
-        let forbidden = wanted.features.filter { $0.policy == .forbid && host.contains(X86Model.canonicalName(ofFeature: $0.name)) }
+        let forbidden = wanted.features.filter {
+            $0.policy == .forbid && host.contains(X86Model.canonicalName(ofFeature: $0.name))
+        }
         if let other = wanted.vendor, other != vendor { return (.incompatible, []) }
         // The kernel's /proc/cpuinfo does not show these two for what they are: set by the guest's system, or by QEMU.
         let forced = wanted.features.filter { $0.policy == .force }.map { X86Model.canonicalName(ofFeature: $0.name) }

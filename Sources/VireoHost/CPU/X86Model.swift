@@ -20,11 +20,16 @@ extension X86Model {
             guard words.count >= 5, let family = Int(words[2]), let number = Int(words[3]) else { continue }
             var features = models.first { $0.name == words[4] }?.features ?? []
             for word in words.dropFirst(5) {
-                if word.hasPrefix("-") { features.remove(String(word.dropFirst())) } else { features.insert(String(word.dropFirst())) }
+                if word.hasPrefix("-") {
+                    features.remove(String(word.dropFirst()))
+                } else {
+                    features.insert(String(word.dropFirst()))
+                }
             }
             models.append(
                 X86Model(
-                    name: words[0], vendor: words[1] == "unknown" ? nil : words[1], family: family, model: number, features: features))
+                    name: words[0], vendor: words[1] == "unknown" ? nil : words[1], family: family, model: number,
+                    features: features))
         }
         return models
     }()
@@ -32,7 +37,9 @@ extension X86Model {
     package static func named(_ name: String) -> X86Model? { all.first { $0.name == name } }
 
     /// Every feature that has a name.
-    package static let knownFeatures: Set<String> = all.reduce(into: Set(X86ModelTable.otherFeatures.split(separator: " ").map(String.init))) {
+    package static let knownFeatures: Set<String> = all.reduce(
+        into: Set(X86ModelTable.otherFeatures.split(separator: " ").map(String.init))
+    ) {
         $0.formUnion($1.features)
     }
 

@@ -66,11 +66,14 @@ package struct DomainCapabilities: Hashable, Sendable {
 
     package init(
         emulator: String, domainType: String, machine: String, architecture: String, maximumCPUs: Int, hasIOThreads: Bool,
-        firmware: [String], hasSecureBoot: Bool, hasHostPassthrough: Bool, hasMaximum: Bool, hostModel: HostModel?, models: [Model],
+        firmware: [String], hasSecureBoot: Bool, hasHostPassthrough: Bool, hasMaximum: Bool, hostModel: HostModel?,
+        models: [Model],
         memorySources: [String], devices: [Choices], features: [Choices]
     ) {
         (self.emulator, self.domainType, self.machine, self.architecture) = (emulator, domainType, machine, architecture)
-        (self.maximumCPUs, self.hasIOThreads, self.firmware, self.hasSecureBoot) = (maximumCPUs, hasIOThreads, firmware, hasSecureBoot)
+        (self.maximumCPUs, self.hasIOThreads, self.firmware, self.hasSecureBoot) = (
+            maximumCPUs, hasIOThreads, firmware, hasSecureBoot
+        )
         (self.hasHostPassthrough, self.hasMaximum, self.hostModel) = (hasHostPassthrough, hasMaximum, hostModel)
         (self.models, self.memorySources, self.devices, self.features) = (models, memorySources, devices, features)
     }
@@ -129,7 +132,10 @@ package struct DomainCapabilities: Hashable, Sendable {
                 let usable = model.isUsable.map { $0 ? "yes" : "no" } ?? "unknown"
                 text.leaf(
                     "model",
-                    [("usable", usable), ("deprecated", model.isDeprecated ? "yes" : nil), ("vendor", model.vendor ?? "unknown")],
+                    [
+                        ("usable", usable), ("deprecated", model.isDeprecated ? "yes" : nil),
+                        ("vendor", model.vendor ?? "unknown"),
+                    ],
                     model.name)
             }
         }

@@ -114,7 +114,9 @@ package struct HostCapabilities: Sendable {
         }
         if !cell.distances.isEmpty {
             text.element("distances") { text in
-                for distance in cell.distances { text.leaf("sibling", [("id", "\(distance.id)"), ("value", "\(distance.value)")]) }
+                for distance in cell.distances {
+                    text.leaf("sibling", [("id", "\(distance.id)"), ("value", "\(distance.value)")])
+                }
             }
         }
         text.element("cpus", [("num", "\(cell.cpus.count)")]) { text in
@@ -182,7 +184,8 @@ extension HostInformation {
             let base = "/sys/devices/system/cpu/cpu\(cpu)/cache"
             for index in files.numbers(in: base, prefix: "index") {
                 let path = "\(base)/index\(index)/"
-                guard let level = files.number(path + "level"), level >= 3, let size = files.line(path + "size"), size.hasSuffix("K"),
+                guard let level = files.number(path + "level"), level >= 3, let size = files.line(path + "size"),
+                    size.hasSuffix("K"),
                     let bytes = UInt64(size.dropLast()).flatMap({ ByteCount(kibibytes: $0) }),
                     let cpus = files.line(path + "shared_cpu_list").flatMap(CPUList.parse)
                 else { continue }

@@ -18,7 +18,8 @@ extension DomainCgroup {
         guard let directory = directory(.cpuacct) else { return nil }
         if isUnified {
             guard let stat = table("\(directory)/cpu.stat"), let total = stat["usage_usec"] else { return nil }
-            return CPUTime(total: total &* 1000, user: (stat["user_usec"] ?? 0) &* 1000, system: (stat["system_usec"] ?? 0) &* 1000)
+            return CPUTime(
+                total: total &* 1000, user: (stat["user_usec"] ?? 0) &* 1000, system: (stat["system_usec"] ?? 0) &* 1000)
         }
         guard let total = layout.files.number("\(directory)/cpuacct.usage"), let stat = table("\(directory)/cpuacct.stat") else {
             return nil

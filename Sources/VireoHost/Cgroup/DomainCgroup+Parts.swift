@@ -17,7 +17,8 @@ extension DomainCgroup {
         let path = "\(own)/\(part)"
         let directory = layout.files.located(path)
         guard mkdir(directory.string, 0o755) == 0 || errno == EEXIST else {
-            throw VireoError(.systemError, "control group '\(directory)' cannot be made: \(Errno(rawValue: errno))", origin: .cgroup)
+            throw VireoError(
+                .systemError, "control group '\(directory)' cannot be made: \(Errno(rawValue: errno))", origin: .cgroup)
         }
         do {
             if isUnified {
@@ -33,7 +34,8 @@ extension DomainCgroup {
                 }
             }
         } catch {
-            throw VireoError(.systemError, "control group '\(directory)' cannot be joined: \(error)", origin: .cgroup, cause: error)
+            throw VireoError(
+                .systemError, "control group '\(directory)' cannot be joined: \(error)", origin: .cgroup, cause: error)
         }
         return DomainCgroup(layout: layout, name: "\(name)/\(part)")
     }

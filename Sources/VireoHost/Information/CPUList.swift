@@ -11,7 +11,9 @@ package enum CPUList {
         var members: Set<Int> = []
         for part in text.trimmed.split(separator: ",") {
             let ends = part.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { Int($0.trimmed) }
-            guard let first = ends.first ?? nil, let last = ends.last ?? nil, first >= 0, first <= last, last < limit else { return nil }
+            guard let first = ends.first ?? nil, let last = ends.last ?? nil, first >= 0, first <= last, last < limit else {
+                return nil
+            }
             members.formUnion(first...last)
         }
         return members.sorted()

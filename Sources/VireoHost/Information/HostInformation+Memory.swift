@@ -93,7 +93,9 @@ extension HostInformation {
 
     /// A figure of one node's `meminfo`, zero where it is missing.
     func memory(_ key: String, cell: Int) -> ByteCount {
-        guard let text = files.text("/sys/devices/system/node/node\(cell)/meminfo") else { return cell == 0 ? memory(key) : .zero }
+        guard let text = files.text("/sys/devices/system/node/node\(cell)/meminfo") else {
+            return cell == 0 ? memory(key) : .zero
+        }
         return Self.meminfo(text, key)
     }
 

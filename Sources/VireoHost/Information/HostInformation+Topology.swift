@@ -92,9 +92,10 @@ extension HostInformation {
         let (cells, cpus) = (cells, onlineCPUs.count)
         let places = cells.map(\.cpus)
         let sockets = places.map { Set($0.map(\.socket)).count }.max() ?? 1
-        let cores = places.flatMap { cell in
-            Dictionary(grouping: cell, by: \.socket).values.map { Set($0.map { [$0.die, $0.core] }).count }
-        }.max() ?? 1
+        let cores =
+            places.flatMap { cell in
+                Dictionary(grouping: cell, by: \.socket).values.map { Set($0.map { [$0.die, $0.core] }).count }
+            }.max() ?? 1
         let threads = places.joined().map(\.siblings.count).max() ?? 1
         var answer = NodeInformation(
             model: Self.architecture, memory: ByteCount(bytes: cells.reduce(0) { $0 &+ $1.memory.bytes }), cpus: cpus,

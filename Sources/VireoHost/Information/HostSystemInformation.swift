@@ -56,7 +56,8 @@ package struct HostSystemInformation: Hashable, Sendable {
         var sockets: Set<String> = []
         for (_, fields) in host.cpuTable where sockets.insert(fields["physical id"] ?? "0").inserted {
             let entries = [
-                ("socket_destination", fields["physical id"] ?? "0"), ("type", "Central Processor"), ("family", fields["cpu family"]),
+                ("socket_destination", fields["physical id"] ?? "0"), ("type", "Central Processor"),
+                ("family", fields["cpu family"]),
                 ("manufacturer", fields["vendor_id"]), ("version", fields["model name"]),
             ].compactMap { name, value in value.map { Entry(name: name, value: $0) } }
             sections.append(Section(name: "processor", entries: entries))

@@ -78,7 +78,9 @@ extension HandlerTable {
         on(RemoteCalls.domainOpenGraphics) { args, call in
             let descriptors = call.takeDescriptors()
             defer { for descriptor in descriptors { try? descriptor.close() } }
-            guard let descriptor = descriptors.first else { throw VireoError(.internalError, "No FD available at slot 0", origin: .rpc) }
+            guard let descriptor = descriptors.first else {
+                throw VireoError(.internalError, "No FD available at slot 0", origin: .rpc)
+            }
             let skips = args.flags & UInt32(Libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH) != 0
             try await call.domain(args.dom).openGraphics(
                 Int(args.idx), descriptor: descriptor.rawValue, skipsAuthentication: skips, client: call.client)
@@ -86,7 +88,8 @@ extension HandlerTable {
         }
         on(RemoteCalls.domainOpenGraphicsFd) { args, call in
             let skips = args.flags & UInt32(Libvirt.VIR_DOMAIN_OPEN_GRAPHICS_SKIPAUTH) != 0
-            let descriptor = try await call.domain(args.dom).openGraphics(Int(args.idx), skipsAuthentication: skips, client: call.client)
+            let descriptor = try await call.domain(args.dom).openGraphics(
+                Int(args.idx), skipsAuthentication: skips, client: call.client)
             call.attach(OwnedDescriptor(adopting: descriptor))
             return XDRVoid()
         }

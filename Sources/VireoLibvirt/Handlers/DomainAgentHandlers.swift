@@ -69,7 +69,8 @@ extension HandlerTable {
             guard args.mountpoints.isEmpty else {
                 throw VireoError(.operationUnsupported, "specifying mountpoints is not supported")
             }
-            return RemoteDomainFsthawRet(filesystems: Int32(clamping: try await call.domain(args.dom).thawFileSystems(client: call.client)))
+            return RemoteDomainFsthawRet(
+                filesystems: Int32(clamping: try await call.domain(args.dom).thawFileSystems(client: call.client)))
         }
         on(RemoteCalls.domainFstrim) { args, call in
             try await call.domain(args.dom).trimFileSystems(args.mountPoint, minimum: args.minimum, client: call.client)
@@ -103,7 +104,8 @@ extension HandlerTable {
             guard let user = args.user, let password = args.password else {
                 throw VireoError(.invalidArg, "user and password in \(call.api) must not be NULL", origin: .domain)
             }
-            try await call.domain(args.dom).setGuestPassword(of: user, to: password, isEncrypted: isEncrypted, client: call.client)
+            try await call.domain(args.dom).setGuestPassword(
+                of: user, to: password, isEncrypted: isEncrypted, client: call.client)
             return XDRVoid()
         }
         on(RemoteCalls.domainInterfaceAddresses) { args, call in

@@ -12,7 +12,8 @@ extension HandlerTable {
             guard let job = try call.domain(args.dom).view.visibleJob else {
                 return RemoteDomainGetJobInfoRet(
                     type: Libvirt.VIR_DOMAIN_JOB_NONE, timeElapsed: 0, timeRemaining: 0, dataTotal: 0, dataProcessed: 0,
-                    dataRemaining: 0, memTotal: 0, memProcessed: 0, memRemaining: 0, fileTotal: 0, fileProcessed: 0, fileRemaining: 0)
+                    dataRemaining: 0, memTotal: 0, memProcessed: 0, memRemaining: 0, fileTotal: 0, fileProcessed: 0,
+                    fileRemaining: 0)
             }
             let progress = job.progress
             return RemoteDomainGetJobInfoRet(
@@ -28,7 +29,8 @@ extension HandlerTable {
                 return RemoteDomainGetJobStatsRet(type: Libvirt.VIR_DOMAIN_JOB_NONE, params: [])
             }
             return RemoteDomainGetJobStatsRet(
-                type: job.outcome?.rawValue ?? Libvirt.VIR_DOMAIN_JOB_UNBOUNDED, params: job.parameters.map { RemoteTypedParam($0) })
+                type: job.outcome?.rawValue ?? Libvirt.VIR_DOMAIN_JOB_UNBOUNDED,
+                params: job.parameters.map { RemoteTypedParam($0) })
         }
         on(RemoteCalls.domainAbortJob) { args, call in
             try await call.domain(args.dom).abortJob()

@@ -20,11 +20,13 @@ extension HandlerTable {
         }
         on(RemoteCalls.domainGetSchedulerParameters) { args, call in
             let all = try call.domain(args.dom).schedulerParameters(.current)
-            return RemoteDomainGetSchedulerParametersRet(params: all.prefix(Int(max(0, args.nparams))).map { RemoteTypedParam($0) })
+            return RemoteDomainGetSchedulerParametersRet(
+                params: all.prefix(Int(max(0, args.nparams))).map { RemoteTypedParam($0) })
         }
         on(RemoteCalls.domainGetSchedulerParametersFlags) { args, call in
             let all = try call.domain(args.dom).schedulerParameters(ChangeScope(flags: args.flags))
-            return RemoteDomainGetSchedulerParametersFlagsRet(params: all.prefix(Int(max(0, args.nparams))).map { RemoteTypedParam($0) })
+            return RemoteDomainGetSchedulerParametersFlagsRet(
+                params: all.prefix(Int(max(0, args.nparams))).map { RemoteTypedParam($0) })
         }
         on(RemoteCalls.domainSetSchedulerParameters) { args, call in
             try await call.domain(args.dom).setSchedulerParameters(
@@ -78,7 +80,8 @@ extension HandlerTable {
             let all = try call.domain(args.dom).view.numaParameters(ChangeScope(flags: args.flags))
             let wanted = min(Int(max(0, args.nparams)), all.count)
             return RemoteDomainGetNumaParametersRet(
-                params: all.prefix(wanted).map { RemoteTypedParam($0) }, nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
+                params: all.prefix(wanted).map { RemoteTypedParam($0) },
+                nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
         }
         on(RemoteCalls.domainSetNumaParameters) { args, call in
             try await call.domain(args.dom).setNUMAParameters(
@@ -89,7 +92,8 @@ extension HandlerTable {
             let all = try call.domain(args.dom).view.blockIOParameters(ChangeScope(flags: args.flags))
             let wanted = min(Int(max(0, args.nparams)), all.count)
             return RemoteDomainGetBlkioParametersRet(
-                params: all.prefix(wanted).map { RemoteTypedParam($0) }, nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
+                params: all.prefix(wanted).map { RemoteTypedParam($0) },
+                nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
         }
         on(RemoteCalls.domainSetBlkioParameters) { args, call in
             try await call.domain(args.dom).setBlockIOParameters(
@@ -100,7 +104,8 @@ extension HandlerTable {
             let all = try call.domain(args.dom).view.memoryParameters(ChangeScope(flags: args.flags))
             let wanted = min(Int(max(0, args.nparams)), all.count)
             return RemoteDomainGetMemoryParametersRet(
-                params: all.prefix(wanted).map { RemoteTypedParam($0) }, nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
+                params: all.prefix(wanted).map { RemoteTypedParam($0) },
+                nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
         }
         on(RemoteCalls.domainSetMemoryParameters) { args, call in
             try await call.domain(args.dom).setMemoryParameters(

@@ -37,7 +37,9 @@ extension HandlerTable {
             return XDRVoid()
         }
         on(RemoteCalls.domainRename) { args, call in
-            guard let text = args.newName else { throw VireoError(.invalidArg, "new_name in \(call.api) must not be NULL", origin: .domain) }
+            guard let text = args.newName else {
+                throw VireoError(.invalidArg, "new_name in \(call.api) must not be NULL", origin: .domain)
+            }
             try await call.domain(args.dom).rename(to: try DomainName(text), client: call.client)
             return RemoteDomainRenameRet(retcode: 0)
         }

@@ -52,7 +52,8 @@ extension HandlerTable {
         }
         on(RemoteCalls.domainSaveImageGetXmlDesc) { args, call in
             let secure = args.flags & UInt32(Libvirt.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE) != 0
-            return RemoteDomainSaveImageGetXmlDescRet(xml: try await call.hypervisor.saveImageXML(try call.file(args.file), secure: secure))
+            return RemoteDomainSaveImageGetXmlDescRet(
+                xml: try await call.hypervisor.saveImageXML(try call.file(args.file), secure: secure))
         }
         on(RemoteCalls.domainSaveImageDefineXml) { args, call in
             try await call.hypervisor.defineSaveImage(
@@ -94,8 +95,11 @@ extension HandlerTable {
             return RemoteDomainManagedSaveGetXmlDescRet(xml: try await call.domain(args.dom).managedSaveXML(secure: secure))
         }
         on(RemoteCalls.domainManagedSaveDefineXml) { args, call in
-            guard let xml = args.dxml else { throw VireoError(.invalidArg, "dxml in \(call.api) must not be NULL", origin: .domain) }
-            try await call.domain(args.dom).defineManagedSave(xml: xml, options: SaveOptions(rawValue: args.flags), client: call.client)
+            guard let xml = args.dxml else {
+                throw VireoError(.invalidArg, "dxml in \(call.api) must not be NULL", origin: .domain)
+            }
+            try await call.domain(args.dom).defineManagedSave(
+                xml: xml, options: SaveOptions(rawValue: args.flags), client: call.client)
             return XDRVoid()
         }
     }

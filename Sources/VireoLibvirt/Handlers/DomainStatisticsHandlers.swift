@@ -50,7 +50,8 @@ extension HandlerTable {
             let all: [(String, UInt64)] = [
                 ("wr_bytes", sample.writtenBytes), ("wr_operations", sample.writeRequests), ("rd_bytes", sample.readBytes),
                 ("rd_operations", sample.readRequests), ("flush_operations", sample.flushRequests),
-                ("wr_total_times", sample.writeTime), ("rd_total_times", sample.readTime), ("flush_total_times", sample.flushTime),
+                ("wr_total_times", sample.writeTime), ("rd_total_times", sample.readTime),
+                ("flush_total_times", sample.flushTime),
             ]
             let wanted = min(Int(max(0, args.nparams)), all.count)
             return RemoteDomainBlockStatsFlagsRet(
@@ -67,7 +68,9 @@ extension HandlerTable {
                 return RemoteDomainGetDiskErrorsRet(
                     errors: [], nerrors: Int32(clamping: domain.view.definition()?.devices.disks.count ?? 0))
             }
-            let errors = try await domain.diskErrors().prefix(Int(args.maxerrors)).map { RemoteDomainDiskError(disk: $0.disk, error: $0.error) }
+            let errors = try await domain.diskErrors().prefix(Int(args.maxerrors)).map {
+                RemoteDomainDiskError(disk: $0.disk, error: $0.error)
+            }
             return RemoteDomainGetDiskErrorsRet(errors: Array(errors), nerrors: Int32(clamping: errors.count))
         }
         // No block jobs are started yet: a disk that is there has none.
@@ -96,11 +99,14 @@ extension HandlerTable {
                 let all = try view.totalCPUStatistics()
                 let wanted = min(Int(args.nparams), all.count)
                 return RemoteDomainGetCpuStatsRet(
-                    params: all.prefix(wanted).map { RemoteTypedParam($0) }, nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
+                    params: all.prefix(wanted).map { RemoteTypedParam($0) },
+                    nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
             }
             let cpus = try view.cpuStatistics(ofEachCPUIn: domain.cgroup)
             if args.ncpus == 0 { return RemoteDomainGetCpuStatsRet(params: [], nparams: Int32(clamping: cpus.count)) }
-            if args.nparams == 0 { return RemoteDomainGetCpuStatsRet(params: [], nparams: Int32(clamping: cpus.first?.count ?? 0)) }
+            if args.nparams == 0 {
+                return RemoteDomainGetCpuStatsRet(params: [], nparams: Int32(clamping: cpus.first?.count ?? 0))
+            }
             let first = Int(clamping: args.startCpu)
             guard cpus.indices.contains(first) else {
                 throw VireoError(.invalidArg, "start_cpu \(first) larger than maximum of \(cpus.count - 1)")

@@ -11,10 +11,12 @@ extension HandlerTable {
         addDomainMemory()
         addDomainMetadata()
         on(RemoteCalls.domainSetLifecycleAction) { args, call in
-            guard let event = GuestLifecycleEvent(rawValue: args.type), let action = GuestLifecycleEvent.action(args.action) else {
+            guard let event = GuestLifecycleEvent(rawValue: args.type), let action = GuestLifecycleEvent.action(args.action)
+            else {
                 throw VireoError(.invalidArg, "invalid lifecycle type or action: \(args.type), \(args.action)", origin: .domain)
             }
-            try await call.domain(args.dom).setAction(action, on: event, scope: ChangeScope(flags: args.flags), client: call.client)
+            try await call.domain(args.dom).setAction(
+                action, on: event, scope: ChangeScope(flags: args.flags), client: call.client)
             return XDRVoid()
         }
     }
@@ -60,7 +62,9 @@ extension HandlerTable {
 extension CallContext {
     /// KiB of the wire as a size.
     fileprivate func memory(_ kibibytes: UInt64) throws(VireoError) -> ByteCount {
-        guard let size = ByteCount(kibibytes: kibibytes) else { throw VireoError(.overflow, "the memory size \(kibibytes) KiB is too large") }
+        guard let size = ByteCount(kibibytes: kibibytes) else {
+            throw VireoError(.overflow, "the memory size \(kibibytes) KiB is too large")
+        }
         return size
     }
 

@@ -46,13 +46,16 @@ extension HandlerTable {
     private mutating func addVCPUPlaces() {
         on(RemoteCalls.domainGetVcpus) { args, call in
             let view = try call.domain(args.dom).view
-            guard view.isActive else { throw VireoError(.operationInvalid, "cannot retrieve vcpu information for inactive domain") }
+            guard view.isActive else {
+                throw VireoError(.operationInvalid, "cannot retrieve vcpu information for inactive domain")
+            }
             try call.checkMaps(count: args.maxinfo, length: args.maplen)
             let samples = view.vcpuSamples.prefix(Int(max(0, args.maxinfo)))
             return RemoteDomainGetVcpusRet(
                 info: samples.map {
                     // VIR_VCPU_RUNNING
-                    RemoteVcpuInfo(number: UInt32(clamping: $0.number), state: 1, cpuTime: $0.time, cpu: Int32(clamping: $0.hostCPU))
+                    RemoteVcpuInfo(
+                        number: UInt32(clamping: $0.number), state: 1, cpuTime: $0.time, cpu: Int32(clamping: $0.hostCPU))
                 },
                 cpumaps: samples.flatMap { CPUList.map($0.affinity, length: args.maplen) })
         }
@@ -92,7 +95,8 @@ extension HandlerTable {
         }
         on(RemoteCalls.domainPinVcpuFlags) { args, call in
             try await call.domain(args.dom).pinVCPU(
-                Int(args.vcpu), to: CPUList.members(ofBitmap: args.cpumap), scope: ChangeScope(flags: args.flags), client: call.client)
+                Int(args.vcpu), to: CPUList.members(ofBitmap: args.cpumap), scope: ChangeScope(flags: args.flags),
+                client: call.client)
             return XDRVoid()
         }
         on(RemoteCalls.domainPinEmulator) { args, call in

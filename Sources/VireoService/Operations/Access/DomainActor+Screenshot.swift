@@ -45,7 +45,9 @@ extension DomainActor {
         // QEMU writes to a file that only the daemon and it have open: no name, no right in any directory is needed.
         let file = try await BlockingWork.run(awaiting: "a temporary file") {
             let descriptor = vireo_memory_file("vireo-screenshot")
-            guard descriptor >= 0 else { throw VireoError(.systemError, "cannot make a temporary file: \(Errno(rawValue: errno))") }
+            guard descriptor >= 0 else {
+                throw VireoError(.systemError, "cannot make a temporary file: \(Errno(rawValue: errno))")
+            }
             return FileDescriptor(rawValue: descriptor)
         }
         defer { try? file.close() }

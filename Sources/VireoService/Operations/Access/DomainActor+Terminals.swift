@@ -90,7 +90,9 @@ extension DomainActor {
     ///   - index: which of the graphics devices.
     ///   - skipsAuthentication: the client need not give the display's password.
     /// - Throws: `internalError` for a device that is not there; `configUnsupported` for one that takes no connections.
-    package func openGraphics(_ index: Int, descriptor: CInt, skipsAuthentication: Bool, client: ClientIdentity? = nil) async throws {
+    package func openGraphics(_ index: Int, descriptor: CInt, skipsAuthentication: Bool, client: ClientIdentity? = nil)
+        async throws
+    {
         try await withJob(.modify, client: client) { domain, _ in
             try domain.requireActive()
             let graphics = domain.live?.devices.graphics ?? []
@@ -101,7 +103,9 @@ extension DomainActor {
             switch graphics[index].kind {
             case .vnc: name = "vnc"
             case .spice: name = "spice"
-            default: throw VireoError(.configUnsupported, "Can only open VNC, SPICE graphics backends, not \(graphics[index].kind.typeWord)")
+            default:
+                throw VireoError(
+                    .configUnsupported, "Can only open VNC, SPICE graphics backends, not \(graphics[index].kind.typeWord)")
             }
             try await domain.passDescriptor(descriptor, named: "vireo-graphics")
             do {
@@ -117,7 +121,9 @@ extension DomainActor {
     /// The same with a new pair of sockets.
     ///
     /// - Returns: the client's end.
-    package func openGraphics(_ index: Int, skipsAuthentication: Bool, client: ClientIdentity? = nil) async throws -> FileDescriptor {
+    package func openGraphics(_ index: Int, skipsAuthentication: Bool, client: ClientIdentity? = nil) async throws
+        -> FileDescriptor
+    {
         var ends: [CInt] = [-1, -1]
         guard vireo_socket_pair(&ends) == 0 else {
             throw VireoError(.systemError, "cannot make a pair of sockets: \(Errno(rawValue: errno))")

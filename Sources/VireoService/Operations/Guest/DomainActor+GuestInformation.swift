@@ -43,7 +43,8 @@ extension DomainActor {
     /// What the agent tells, as libvirt's typed parameters. Without types: everything that this agent can tell.
     ///
     /// - Throws: the agent's refusal of something that was asked for by its type.
-    package func guestInformation(_ types: GuestInformationTypes, client: ClientIdentity? = nil) async throws -> [TypedParameter] {
+    package func guestInformation(_ types: GuestInformationTypes, client: ClientIdentity? = nil) async throws -> [TypedParameter]
+    {
         let isPicky = !types.isEmpty
         let wanted = isPicky ? types : .all
         var list = ParameterList()
@@ -51,7 +52,10 @@ extension DomainActor {
             guard wanted.contains(type) else { return nil }
             do {
                 return try await agent(command, client: client)
-            } catch let error as VireoError where !isPicky && error.code != .agentUnresponsive && error.code != .operationInvalid && error.code != .argumentUnsupported {
+            } catch let error as VireoError
+                where !isPicky && error.code != .agentUnresponsive && error.code != .operationInvalid
+                && error.code != .argumentUnsupported
+            {
                 return nil
             }
         }
@@ -67,13 +71,13 @@ extension DomainActor {
         if wanted.contains(.fileSystems) {
             do {
                 Self.addFileSystems(try await guestFileSystems(client: client), to: &list)
-            } catch where !isPicky {}
+            } catch  where !isPicky {}
         }
         if let answer = try await ask(.disks, "guest-get-disks") { addDisks(answer, to: &list) }
         if wanted.contains(.interfaces) {
             do {
                 Self.addInterfaces(try await interfaceAddresses(.agent, client: client), to: &list)
-            } catch where !isPicky {}
+            } catch  where !isPicky {}
         }
         return list.parameters
     }
@@ -91,7 +95,10 @@ extension DomainActor {
     }
 
     private static func addOperatingSystem(_ answer: JSONValue, to list: inout ParameterList) {
-        for key in ["id", "name", "pretty-name", "version", "version-id", "kernel-release", "kernel-version", "machine", "variant", "variant-id"] {
+        for key in [
+            "id", "name", "pretty-name", "version", "version-id", "kernel-release", "kernel-version", "machine", "variant",
+            "variant-id",
+        ] {
             if let value = answer[key]?.stringValue { list.add("os.\(key)", .string(value)) }
         }
     }

@@ -47,7 +47,10 @@ extension DomainActor {
     package func dump(
         to path: FilePath, format: DumpFormat = .raw, options: DumpOptions = [], client: ClientIdentity? = nil
     ) async throws {
-        for (one, other, words) in [(DumpOptions.crash, DumpOptions.live, "crash and live"), (.crash, .reset, "crash and reset"), (.live, .reset, "live and reset")]
+        for (one, other, words) in [
+            (DumpOptions.crash, DumpOptions.live, "crash and live"), (.crash, .reset, "crash and reset"),
+            (.live, .reset, "live and reset"),
+        ]
         where options.isSuperset(of: [one, other]) {
             throw VireoError(.invalidArg, "\(words) flags are mutually exclusive")
         }
@@ -76,7 +79,9 @@ extension DomainActor {
                     try await writeMemory(to: file.rawValue, job: job, whileRunning: drop)
                 }
                 try await BlockingWork.run(within: .seconds(600), awaiting: "the dump '\(path)'") {
-                    guard fsync(file.rawValue) == 0 || errno == EINVAL else { throw VireoError(.systemError, "cannot sync '\(path)': \(Errno(rawValue: errno))") }
+                    guard fsync(file.rawValue) == 0 || errno == EINVAL else {
+                        throw VireoError(.systemError, "cannot sync '\(path)': \(Errno(rawValue: errno))")
+                    }
                     guard part == path || Glibc.rename(part.string, path.string) == 0 else {
                         throw VireoError(.systemError, "cannot put '\(path)' in its place: \(Errno(rawValue: errno))")
                     }
@@ -100,7 +105,9 @@ extension DomainActor {
     }
 
     /// QEMU's `dump-guest-memory`, watched and cancelled through its own status.
-    private func dumpMemory(to descriptor: CInt, _ format: DumpFormat, job: Job, whileRunning look: @Sendable () -> Void) async throws {
+    private func dumpMemory(to descriptor: CInt, _ format: DumpFormat, job: Job, whileRunning look: @Sendable () -> Void)
+        async throws
+    {
         let formats = try await qmp("query-dump-guest-memory-capability")["formats"]?.arrayValue ?? []
         guard formats.contains(.string(format.qemu)) else {
             throw VireoError(.operationUnsupported, "unsupported dumpformat '\(format.qemu)' for this QEMU binary")

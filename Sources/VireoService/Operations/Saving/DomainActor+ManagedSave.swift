@@ -41,7 +41,9 @@ extension DomainActor {
                 image.close()
                 throw error
             }
-        } catch let error as VireoError where error.code == .operationFailed || error.code == .xmlError || error.code == .xmlDetail {
+        } catch let error as VireoError
+            where error.code == .operationFailed || error.code == .xmlError || error.code == .xmlDetail
+        {
             try await setManagedSaveAside(path, reason: error)
             return false
         }

@@ -55,7 +55,9 @@ extension DomainActor {
             var progress = JobProgress(
                 total: ByteCount(bytes: total), processed: ByteCount(bytes: ram?["transferred"]?.uint64Value ?? 0),
                 remaining: ByteCount(bytes: remaining))
-            if let rate = ram?["mbps"]?.doubleValue, rate > 0, rate < 1e9 { progress.rate = ByteCount(bytes: UInt64(rate * 125_000)) }
+            if let rate = ram?["mbps"]?.doubleValue, rate > 0, rate < 1e9 {
+                progress.rate = ByteCount(bytes: UInt64(rate * 125_000))
+            }
             job?.report(progress)
             look()
             switch state["status"]?.stringValue {
@@ -78,7 +80,8 @@ extension DomainActor {
             guard ContinuousClock.now - moved < Self.stallLimit else {
                 _ = try? await qmp("migrate_cancel")
                 throw VireoError(
-                    .operationTimeout, "the memory of domain '\(name)' has not moved for \(Self.stallLimit): its storage does not answer")
+                    .operationTimeout,
+                    "the memory of domain '\(name)' has not moved for \(Self.stallLimit): its storage does not answer")
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(100))

@@ -128,9 +128,10 @@ extension DomainActor {
         let disks = definition.devices.disks.compactMap { disk in
             disk.isReadOnly || disk.kind == .cdrom || disk.isShareable ? nil : disk.source.path.map { (disk.target, $0) }
         }
-        return (try? await BlockingWork.run(awaiting: "the disks of domain '\(name)'") {
-            disks.compactMap { SaveFile.fingerprint(target: $0.0, path: $0.1) }
-        }) ?? []
+        return
+            (try? await BlockingWork.run(awaiting: "the disks of domain '\(name)'") {
+                disks.compactMap { SaveFile.fingerprint(target: $0.0, path: $0.1) }
+            }) ?? []
     }
 
     private func fingerprints(of disks: [DiskFingerprint]) async -> [DiskFingerprint] {

@@ -23,7 +23,9 @@ extension SaveCompression {
     /// Starts the tool that packs what is written to its input into `output`.
     ///
     /// - Returns: the process, and the end of the pipe that QEMU writes to; the caller closes it.
-    func pack(into output: CInt, credentials: SpawnRequest.Credentials?) async throws -> (process: WatchedProcess, input: FileDescriptor) {
+    func pack(into output: CInt, credentials: SpawnRequest.Credentials?) async throws -> (
+        process: WatchedProcess, input: FileDescriptor
+    ) {
         try await start(["-c"], credentials) { request, pipe in
             request.descriptors = [.init(pipe.readEnd.rawValue, as: 0), .init(output, as: 1)]
         }
@@ -32,7 +34,9 @@ extension SaveCompression {
     /// Starts the tool that unpacks `input` from where it stands.
     ///
     /// - Returns: the process, and the end of the pipe that QEMU reads from; the caller closes it.
-    func unpack(_ input: CInt, credentials: SpawnRequest.Credentials?) async throws -> (process: WatchedProcess, output: FileDescriptor) {
+    func unpack(_ input: CInt, credentials: SpawnRequest.Credentials?) async throws -> (
+        process: WatchedProcess, output: FileDescriptor
+    ) {
         try await start(["-dc"], credentials) { request, pipe in
             request.descriptors = [.init(input, as: 0), .init(pipe.writeEnd.rawValue, as: 1)]
         }

@@ -15,11 +15,15 @@ enum SaveFile {
         var bytes = try read(descriptor, at: 0, count: SaveHeader.fixedSize, path)
         if bytes.count == SaveHeader.fixedSize, bytes.starts(with: SaveHeader.magic) {
             let length = bytes[12..<16].reduce(0) { $0 << 8 | Int($1) }
-            if length <= SaveHeader.descriptionLimit { bytes += try read(descriptor, at: SaveHeader.fixedSize, count: length, path) }
+            if length <= SaveHeader.descriptionLimit {
+                bytes += try read(descriptor, at: SaveHeader.fixedSize, count: length, path)
+            }
         }
         do throws(VireoError) {
             let header = try SaveHeader(bytes: bytes[...])
-            guard header.memoryLength > 0 else { throw VireoError(.operationFailed, "the save image is incomplete: the save did not finish") }
+            guard header.memoryLength > 0 else {
+                throw VireoError(.operationFailed, "the save image is incomplete: the save did not finish")
+            }
             return header
         } catch {
             throw VireoError(error.code, "\(error.message) ('\(path)')")
@@ -36,23 +40,28 @@ enum SaveFile {
         let (length, checksum) = try measure(descriptor, from: header.memoryOffset, limit: header.memoryLength, path, isCancelled)
         guard length == header.memoryLength else {
             throw VireoError(
-                .operationFailed, "the save image '\(path)' is damaged: it holds \(length) of \(header.memoryLength) bytes of memory")
+                .operationFailed,
+                "the save image '\(path)' is damaged: it holds \(length) of \(header.memoryLength) bytes of memory")
         }
         guard checksum == header.memoryChecksum else {
-            throw VireoError(.operationFailed, "the save image '\(path)' is damaged: its memory does not have the checksum that it names")
+            throw VireoError(
+                .operationFailed, "the save image '\(path)' is damaged: its memory does not have the checksum that it names")
         }
     }
 
     /// The length and the checksum of what a file holds from `offset` on, at most `limit` bytes.
     static func measure(
-        _ descriptor: FileDescriptor, from offset: UInt64, limit: UInt64 = .max, _ path: FilePath, _ isCancelled: () -> Bool = { false }
+        _ descriptor: FileDescriptor, from offset: UInt64, limit: UInt64 = .max, _ path: FilePath,
+        _ isCancelled: () -> Bool = { false }
     ) throws(VireoError) -> (length: UInt64, checksum: UInt64) {
         var (hash, position, remaining) = (XXHash64(), offset, limit)
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
         while remaining > 0 {
             guard !isCancelled() else { throw VireoError(.operationAborted, "reading the save image was cancelled") }
             let wanted = Int(min(remaining, UInt64(buffer.count)))
-            let count = buffer.withUnsafeMutableBytes { pread(descriptor.rawValue, $0.baseAddress, wanted, off_t(clamping: position)) }
+            let count = buffer.withUnsafeMutableBytes {
+                pread(descriptor.rawValue, $0.baseAddress, wanted, off_t(clamping: position))
+            }
             guard count >= 0 else {
                 if errno == EINTR { continue }
                 throw failure("read", path)
@@ -69,7 +78,9 @@ enum SaveFile {
     ///
     /// - Parameter isSeekable: whether the caller writes anywhere but at the end, which pipes do not take.
     /// - Returns: the file, open for both, and its path; the path is `path` itself if that is no regular file.
-    static func create(_ path: FilePath, isSeekable: Bool = true) throws(VireoError) -> (descriptor: FileDescriptor, part: FilePath) {
+    static func create(_ path: FilePath, isSeekable: Bool = true) throws(VireoError) -> (
+        descriptor: FileDescriptor, part: FilePath
+    ) {
         var status = stat()
         if stat(path.string, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             guard !isSeekable || status.st_mode & S_IFMT == S_IFBLK else {
@@ -113,7 +124,10 @@ enum SaveFile {
 
     /// Makes a rename in the path's directory last.
     static func syncDirectory(of path: FilePath) {
-        guard let directory = try? FileDescriptor.open(path.removingLastComponent(), .readOnly, options: [.closeOnExec, .directory]) else {
+        guard
+            let directory = try? FileDescriptor.open(
+                path.removingLastComponent(), .readOnly, options: [.closeOnExec, .directory])
+        else {
             return
         }
         fsync(directory.rawValue)
@@ -134,7 +148,9 @@ enum SaveFile {
             modified: Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec))
     }
 
-    private static func read(_ descriptor: FileDescriptor, at offset: Int, count: Int, _ path: FilePath) throws(VireoError) -> [UInt8] {
+    private static func read(_ descriptor: FileDescriptor, at offset: Int, count: Int, _ path: FilePath) throws(VireoError)
+        -> [UInt8]
+    {
         var (bytes, filled) = ([UInt8](repeating: 0, count: count), 0)
         while filled < count {
             let got = bytes.withUnsafeMutableBytes {

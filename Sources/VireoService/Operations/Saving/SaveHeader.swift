@@ -60,7 +60,8 @@ package struct SaveHeader: Hashable, Sendable {
             ]
         }
         let value: JSONValue = [
-            "xml": .string(xml), "running": .bool(wasRunning), "compression": .string(compression.rawValue), "disks": .array(disks),
+            "xml": .string(xml), "running": .bool(wasRunning), "compression": .string(compression.rawValue),
+            "disks": .array(disks),
             "offset": JSONValue(memoryOffset),
         ]
         return Array(value.text.utf8)
@@ -114,14 +115,16 @@ package struct SaveHeader: Hashable, Sendable {
         guard number(32, 8) == Self.checksum(of: description, after: Array(bytes.prefix(32))) else {
             throw damaged("its header does not have the checksum that it names")
         }
-        guard let value = try? JSONValue.parse(description), let xml = value["xml"]?.stringValue, let running = value["running"]?.boolValue,
+        guard let value = try? JSONValue.parse(description), let xml = value["xml"]?.stringValue,
+            let running = value["running"]?.boolValue,
             let compression = value["compression"]?.stringValue.flatMap(SaveCompression.init(rawValue:)),
             let offset = value["offset"]?.uint64Value, offset >= UInt64(Self.fixedSize + length), offset <= 1 << 32
         else { throw damaged("its description cannot be read") }
         self.init(xml: xml, wasRunning: running, compression: compression)
         (memoryLength, memoryChecksum, memoryOffset) = (number(16, 8), number(24, 8), offset)
         disks = (value["disks"]?.arrayValue ?? []).compactMap { entry in
-            guard let target = entry["target"]?.stringValue, let path = entry["path"]?.stringValue, let size = entry["size"]?.uint64Value,
+            guard let target = entry["target"]?.stringValue, let path = entry["path"]?.stringValue,
+                let size = entry["size"]?.uint64Value,
                 let modified = entry["modified"]?.int64Value
             else { return nil }
             return DiskFingerprint(target: target, path: path, size: size, modified: modified)

@@ -54,7 +54,8 @@ final class SaveImage: Sendable {
                     let what = now == nil ? "is gone" : "has changed"
                     throw VireoError(
                         .operationFailed,
-                        "disk '\(disk.target)' ('\(disk.path)') \(what) since '\(path)' was saved; restoring the memory onto it would destroy the guest's data. Give the definition with --xml to restore all the same")
+                        "disk '\(disk.target)' ('\(disk.path)') \(what) since '\(path)' was saved; restoring the memory onto it would destroy the guest's data. Give the definition with --xml to restore all the same"
+                    )
                 }
             }
         }

@@ -23,7 +23,9 @@ enum SavedDefinition {
         if target.os.architecture != source.os.architecture {
             throw refuse("architecture", text(target.os.architecture), text(source.os.architecture))
         }
-        if target.os.machine != source.os.machine { throw refuse("OS machine type", text(target.os.machine), text(source.os.machine)) }
+        if target.os.machine != source.os.machine {
+            throw refuse("OS machine type", text(target.os.machine), text(source.os.machine))
+        }
         let counts: [(String, Int, Int)] = [
             ("disk count", target.devices.disks.count, source.devices.disks.count),
             ("controller count", target.devices.controllers.count, source.devices.controllers.count),

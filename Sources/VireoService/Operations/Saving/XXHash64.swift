@@ -66,10 +66,18 @@ struct XXHash64 {
         var (a, b, c, d) = lanes
         var offset = 0
         while offset < count {
-            a = Self.rotate(a &+ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* p2, 31) &* p1
-            b = Self.rotate(b &+ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)) &* p2, 31) &* p1
-            c = Self.rotate(c &+ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self)) &* p2, 31) &* p1
-            d = Self.rotate(d &+ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self)) &* p2, 31) &* p1
+            a =
+                Self.rotate(a &+ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)) &* p2, 31)
+                &* p1
+            b =
+                Self.rotate(b &+ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)) &* p2, 31)
+                &* p1
+            c =
+                Self.rotate(
+                    c &+ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self)) &* p2, 31) &* p1
+            d =
+                Self.rotate(
+                    d &+ UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self)) &* p2, 31) &* p1
             offset += 32
         }
         lanes = (a, b, c, d)

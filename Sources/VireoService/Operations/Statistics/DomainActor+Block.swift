@@ -17,7 +17,10 @@ extension DomainView {
     ///
     /// - Throws: `invalidArg` in libvirt's words when there is none.
     package func disk(_ name: String) throws(VireoError) -> Disk {
-        guard let disk = (live ?? inactive)?.devices.disks.first(where: { $0.target == name || (!name.isEmpty && $0.source.path == name) })
+        guard
+            let disk = (live ?? inactive)?.devices.disks.first(where: {
+                $0.target == name || (!name.isEmpty && $0.source.path == name)
+            })
         else { throw VireoError(.invalidArg, "invalid path '\(name)' not assigned to domain") }
         return disk
     }
@@ -31,7 +34,8 @@ extension DomainActor {
         try requireActive()
         let disks = name.isEmpty ? live?.devices.disks ?? [] : [try view.disk(name)]
         let samples = BlockSample.read(
-            disks: disks, statistics: try await qmp("query-blockstats", timeout: Self.readPatience), devices: nil, withBacking: false)
+            disks: disks, statistics: try await qmp("query-blockstats", timeout: Self.readPatience), devices: nil,
+            withBacking: false)
         return samples.dropFirst().reduce(into: samples.first ?? BlockSample(target: name)) { sum, sample in
             sum.readRequests &+= sample.readRequests
             sum.readBytes &+= sample.readBytes
@@ -61,7 +65,8 @@ extension DomainActor {
         async let statistics = qmp("query-blockstats", timeout: Self.readPatience)
         async let devices = qmp("query-block", timeout: Self.readPatience)
         let sample = BlockSample.read(
-            disks: [disk], statistics: try await statistics, devices: try await devices, withBacking: false).first
+            disks: [disk], statistics: try await statistics, devices: try await devices, withBacking: false
+        ).first
         // As libvirt: the highest offset written matters on block devices, which are as big as they are.
         let isDevice = if case .block = disk.source.location { true } else { false }
         return BlockInformation(
@@ -78,7 +83,9 @@ extension DomainActor {
             }
             if status.st_mode & S_IFMT == S_IFBLK {
                 let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-                guard descriptor >= 0 else { throw VireoError(.systemError, "cannot open '\(path)': \(String(cString: strerror(errno)))") }
+                guard descriptor >= 0 else {
+                    throw VireoError(.systemError, "cannot open '\(path)': \(String(cString: strerror(errno)))")
+                }
                 defer { close(descriptor) }
                 let size = UInt64(clamping: lseek(descriptor, 0, SEEK_END))
                 return (size, size)
@@ -95,7 +102,8 @@ extension DomainActor {
             guard descriptor >= 0 else { return nil }
             defer { close(descriptor) }
             var header = [UInt8](repeating: 0, count: 32)
-            guard pread(descriptor, &header, header.count, 0) == header.count, header.prefix(4).elementsEqual([0x51, 0x46, 0x49, 0xfb])
+            guard pread(descriptor, &header, header.count, 0) == header.count,
+                header.prefix(4).elementsEqual([0x51, 0x46, 0x49, 0xfb])
             else { return nil }
             return header[24..<32].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         }

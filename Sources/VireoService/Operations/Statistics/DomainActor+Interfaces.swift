@@ -31,7 +31,8 @@ extension DomainView {
         guard isActive else { throw VireoError(.operationInvalid, "domain is not running") }
         let interfaces = live?.devices.interfaces ?? []
         let mac = MACAddress(device)
-        guard let interface = interfaces.first(where: { $0.target == device || (mac != nil && $0.mac == mac) }), let link = interface.target
+        guard let interface = interfaces.first(where: { $0.target == device || (mac != nil && $0.mac == mac) }),
+            let link = interface.target
         else { throw VireoError(.invalidArg, "invalid path, '\(device)' is not a known interface") }
         guard let statistics = LinkStatistics(link: link) else {
             throw VireoError(.internalError, "/proc/net/dev: Interface not found: the link '\(link)' has no counters")

@@ -35,7 +35,9 @@ extension DomainActor {
     /// seconds since 1970.
     ///
     /// - Throws: `operationInvalid` when the domain does not run.
-    package func memoryStatistics(timeout: Duration = DomainActor.readPatience) async throws -> [(tag: MemoryStatistic, value: UInt64)] {
+    package func memoryStatistics(timeout: Duration = DomainActor.readPatience) async throws -> [(
+        tag: MemoryStatistic, value: UInt64
+    )] {
         try requireActive()
         var figures: [(tag: MemoryStatistic, value: UInt64)] = []
         if let balloon = live?.devices.memoryBalloon, balloon.model != .none {

@@ -35,7 +35,8 @@ extension DomainActor {
     ) async -> (values: [String: JSONValue], staleSince: ContinuousClock.Instant?) {
         guard view.isActive, let live = view.live else { return ([:], nil) }
         var commands: [(String, JSONValue?)] = []
-        if groups.contains(.balloon), let balloon = live.devices.memoryBalloon, balloon.model != .none, let alias = balloon.alias {
+        if groups.contains(.balloon), let balloon = live.devices.memoryBalloon, balloon.model != .none, let alias = balloon.alias
+        {
             commands.append(("qom-get", Self.guestStatistics(alias)))
         }
         if groups.contains(.block), !live.devices.disks.isEmpty {
@@ -123,7 +124,8 @@ extension DomainActor {
     ) {
         let disks = view.definition()?.devices.disks ?? []
         let samples = BlockSample.read(
-            disks: disks, statistics: answers["query-blockstats"] ?? [], devices: answers["query-block"], withBacking: withBacking)
+            disks: disks, statistics: answers["query-blockstats"] ?? [], devices: answers["query-block"], withBacking: withBacking
+        )
         list.add("block.count", .uint(UInt32(clamping: samples.count)))
         for (index, sample) in samples.enumerated() {
             let prefix = "block.\(index)."
@@ -151,7 +153,9 @@ extension DomainActor {
         guard !threads.isEmpty else { return }
         list.add("iothread.count", .uint(UInt32(clamping: threads.count)))
         for thread in threads {
-            guard let id = thread["id"]?.stringValue, id.hasPrefix("iothread"), let number = UInt32(id.dropFirst(8)) else { continue }
+            guard let id = thread["id"]?.stringValue, id.hasPrefix("iothread"), let number = UInt32(id.dropFirst(8)) else {
+                continue
+            }
             list.add("iothread.\(number).poll-max-ns", .ullong(thread["poll-max-ns"]?.uint64Value ?? 0))
             list.add("iothread.\(number).poll-grow", .uint(UInt32(clamping: thread["poll-grow"]?.int64Value ?? 0)))
             list.add("iothread.\(number).poll-shrink", .uint(UInt32(clamping: thread["poll-shrink"]?.int64Value ?? 0)))

@@ -16,7 +16,8 @@ extension Hypervisor {
     ) async throws(VireoError) -> [DomainStatistics] {
         if options.contains(.enforce), !groups.unknown.isEmpty {
             throw VireoError(
-                .argumentUnsupported, "Stats types bits 0x\(String(groups.unknown.rawValue, radix: 16)) are not supported by this daemon")
+                .argumentUnsupported,
+                "Stats types bits 0x\(String(groups.unknown.rawValue, radix: 16)) are not supported by this daemon")
         }
         let wanted = groups.isEmpty ? .all : groups
         if domains.count == 1 { return [await domains[0].statistics(wanted, options: options)] }

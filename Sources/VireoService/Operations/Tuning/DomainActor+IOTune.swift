@@ -15,7 +15,8 @@ enum IOTuneField {
         ("write_bytes_sec_max", "bps_wr_max", \.maximumBytesPerSecond.write),
         ("total_iops_sec_max", "iops_max", \.maximumOperationsPerSecond.total),
         ("read_iops_sec_max", "iops_rd_max", \.maximumOperationsPerSecond.read),
-        ("write_iops_sec_max", "iops_wr_max", \.maximumOperationsPerSecond.write), ("size_iops_sec", "iops_size", \.operationSize),
+        ("write_iops_sec_max", "iops_wr_max", \.maximumOperationsPerSecond.write),
+        ("size_iops_sec", "iops_size", \.operationSize),
         ("total_bytes_sec_max_length", "bps_max_length", \.maximumBytesSeconds.total),
         ("read_bytes_sec_max_length", "bps_rd_max_length", \.maximumBytesSeconds.read),
         ("write_bytes_sec_max_length", "bps_wr_max_length", \.maximumBytesSeconds.write),
@@ -32,7 +33,11 @@ extension DomainView {
     /// - Throws: `invalidArg` for a disk that the domain has not; as `resolve`.
     package func ioTune(_ disk: String, _ scope: ChangeScope) throws(VireoError) -> [TypedParameter] {
         let affected = try resolve(scope)
-        guard let found = (affected.live ? live : inactive)?.devices.disks.first(where: { $0.target == disk || $0.source.path == disk }) else {
+        guard
+            let found = (affected.live ? live : inactive)?.devices.disks.first(where: {
+                $0.target == disk || $0.source.path == disk
+            })
+        else {
             throw VireoError(.invalidArg, "disk '\(disk)' was not found in the domain config")
         }
         let tune = found.tuning
@@ -72,7 +77,8 @@ extension DomainActor {
             }
             if affected.config {
                 try await domain.updateInactive { definition in
-                    guard let index = definition.devices.disks.firstIndex(where: { $0.target == disk || $0.source.path == disk }) else {
+                    guard let index = definition.devices.disks.firstIndex(where: { $0.target == disk || $0.source.path == disk })
+                    else {
                         throw VireoError(.invalidArg, "missing persistent configuration for disk '\(disk)'")
                     }
                     definition.devices.disks[index].tuning = try Self.tune(definition.devices.disks[index].tuning, parameters)
@@ -93,14 +99,16 @@ extension DomainActor {
                 tune.groupName = name
                 continue
             }
-            guard let field = IOTuneField.numbers.first(where: { $0.name == parameter.field }), case .ullong(let value) = parameter.value
+            guard let field = IOTuneField.numbers.first(where: { $0.name == parameter.field }),
+                case .ullong(let value) = parameter.value
             else { throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported") }
             tune[keyPath: field.path] = value == 0 ? nil : value
         }
-        let given = Set(parameters.compactMap { parameter -> String? in
-            guard case .ullong(let value) = parameter.value, value > 0 else { return nil }
-            return parameter.field
-        })
+        let given = Set(
+            parameters.compactMap { parameter -> String? in
+                guard case .ullong(let value) = parameter.value, value > 0 else { return nil }
+                return parameter.field
+            })
         for kind in ["bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"] {
             let (total, parts) = ("total_\(kind)", ["read_\(kind)", "write_\(kind)"])
             if given.contains(total), parts.contains(where: given.contains) {

@@ -22,7 +22,9 @@ extension DomainActor {
                 }
                 return try await domain.setMaximumMemory(amount)
             }
-            let maxima = [affected.live ? domain.live : nil, affected.config ? domain.inactive : nil].compactMap { $0?.memory.total }
+            let maxima = [affected.live ? domain.live : nil, affected.config ? domain.inactive : nil].compactMap {
+                $0?.memory.total
+            }
             guard maxima.allSatisfy({ amount <= $0 }) else {
                 throw VireoError(.invalidArg, "cannot set memory higher than max memory")
             }

@@ -46,7 +46,9 @@ extension DomainActor {
         }
         var element: MetadataElement?
         if kind == .element {
-            guard let namespace, !namespace.isEmpty else { throw VireoError(.invalidArg, "a metadata element needs a namespace URI") }
+            guard let namespace, !namespace.isEmpty else {
+                throw VireoError(.invalidArg, "a metadata element needs a namespace URI")
+            }
             if let text {
                 guard let key, !key.isEmpty else { throw VireoError(.invalidArg, "a metadata element needs a key") }
                 element = try MetadataText.element(text, prefix: key, namespace: namespace)

@@ -112,7 +112,9 @@ extension DomainActor {
             for thread in view.emulatorThreads { try Self.pin(thread, to: cpus, what: "the emulator") }
         }
         guard let tune = live.cpuTune else { return }
-        let isLimited = tune.shares != nil || [tune.vcpuBandwidth, tune.globalBandwidth, tune.emulatorBandwidth].contains { $0.quotaMicroseconds != nil }
+        let isLimited =
+            tune.shares != nil
+            || [tune.vcpuBandwidth, tune.globalBandwidth, tune.emulatorBandwidth].contains { $0.quotaMicroseconds != nil }
         guard isLimited else { return }
         guard cgroup != nil else {
             throw VireoError(.configUnsupported, "CPU tuning is not available: the domain has no control group on this host")

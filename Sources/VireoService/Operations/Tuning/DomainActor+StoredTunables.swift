@@ -23,7 +23,10 @@ extension DomainView {
         let affected = try resolve(scope)
         let tune = (affected.live ? live : inactive)?.blockIOTune
         return [TypedParameter("weight", .uint(UInt32(clamping: tune?.weight ?? 0)))]
-            + ["device_weight", "device_read_iops_sec", "device_write_iops_sec", "device_read_bytes_sec", "device_write_bytes_sec"].map {
+            + [
+                "device_weight", "device_read_iops_sec", "device_write_iops_sec", "device_read_bytes_sec",
+                "device_write_bytes_sec",
+            ].map {
                 TypedParameter($0, .string(""))
             }
     }
@@ -43,7 +46,8 @@ extension DomainView {
 
 extension DomainActor {
     /// - Throws: `operationUnsupported` for a running guest; `invalidArg` for a name or value that is none.
-    package func setNUMAParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil) async throws {
+    package func setNUMAParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil) async throws
+    {
         try await changeDefinition("NUMA parameters", scope, client) { definition in
             var tune = definition.numaTune ?? NUMATune()
             var memory = tune.memory ?? NUMATune.Memory()
@@ -69,12 +73,15 @@ extension DomainActor {
     }
 
     /// - Throws: as `setNUMAParameters`.
-    package func setBlockIOParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil) async throws {
+    package func setBlockIOParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil)
+        async throws
+    {
         try await changeDefinition("weights of block I/O", scope, client) { definition in
             var tune = definition.blockIOTune ?? BlockIOTune()
             for parameter in parameters {
                 guard parameter.field == "weight", case .uint(let weight) = parameter.value else {
-                    throw VireoError(.operationUnsupported, "parameter '\(parameter.field)' cannot be changed yet; edit the definition")
+                    throw VireoError(
+                        .operationUnsupported, "parameter '\(parameter.field)' cannot be changed yet; edit the definition")
                 }
                 tune.weight = weight == 0 ? nil : Int(weight)
             }
@@ -83,7 +90,9 @@ extension DomainActor {
     }
 
     /// - Throws: as `setNUMAParameters`.
-    package func setMemoryParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil) async throws {
+    package func setMemoryParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil)
+        async throws
+    {
         try await changeDefinition("memory limits", scope, client) { definition in
             var tune = definition.memoryTune ?? MemoryTune()
             for parameter in parameters {

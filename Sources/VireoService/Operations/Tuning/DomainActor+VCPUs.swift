@@ -39,7 +39,9 @@ extension DomainActor {
                     try Self.setMaximum(count, of: &definition)
                 }
             }
-            for (definition, kind) in [(affected.live ? domain.live : nil, "live"), (affected.config ? domain.inactive : nil, "persistent")] {
+            for (definition, kind) in [
+                (affected.live ? domain.live : nil, "live"), (affected.config ? domain.inactive : nil, "persistent"),
+            ] {
                 guard let maximum = definition?.vcpus.maximum, count > maximum else { continue }
                 throw VireoError(
                     .invalidArg,
@@ -48,7 +50,8 @@ extension DomainActor {
             if affected.live, domain.live?.vcpus.effectiveCurrent != count {
                 throw VireoError(
                     .operationUnsupported,
-                    "vCPUs of the running domain '\(domain.name)' cannot be added or removed yet; change the definition with --config")
+                    "vCPUs of the running domain '\(domain.name)' cannot be added or removed yet; change the definition with --config"
+                )
             }
             if affected.config {
                 try await domain.updateInactive { definition in
@@ -60,7 +63,8 @@ extension DomainActor {
     }
 
     private static func setMaximum(_ count: Int, of definition: inout Domain) throws(VireoError) {
-        if let topology = definition.cpu?.topology, topology.sockets * topology.dies * topology.cores * topology.threads != count {
+        if let topology = definition.cpu?.topology, topology.sockets * topology.dies * topology.cores * topology.threads != count
+        {
             throw VireoError(.configUnsupported, "CPU topology doesn't match maximum vcpu count")
         }
         let current = min(definition.vcpus.effectiveCurrent, count)
@@ -82,7 +86,9 @@ extension DomainActor {
             let affected = try domain.resolve(scope)
             let definitions = [affected.live ? domain.live : nil, affected.config ? domain.inactive : nil].compactMap { $0 }
             guard number >= 0, definitions.allSatisfy({ number < $0.vcpus.maximum }) else {
-                throw VireoError(.invalidArg, "vcpu \(number) is out of range of persistent cpu count \(definitions.first?.vcpus.maximum ?? 0)")
+                throw VireoError(
+                    .invalidArg, "vcpu \(number) is out of range of persistent cpu count \(definitions.first?.vcpus.maximum ?? 0)"
+                )
             }
             if affected.live {
                 if let thread = domain.view.vcpuThreads[number] { try Self.pin(thread, to: cpus, what: "vcpu \(number)") }
@@ -125,7 +131,8 @@ extension DomainActor {
         } catch .noSuchProcess {
             return
         } catch {
-            throw VireoError(.operationInvalid, "cannot set CPU affinity of \(what) to '\(CPUList.text(cpus))': \(error)", cause: error)
+            throw VireoError(
+                .operationInvalid, "cannot set CPU affinity of \(what) to '\(CPUList.text(cpus))': \(error)", cause: error)
         }
     }
 
