@@ -10,6 +10,8 @@ extension DomainDefaults {
 
     /// Types and port numbers of serial ports.
     static func fillSerials(_ domain: inout Domain) throws(VireoError) {
+        // Only those that say that they are ISA get the lowest free port; all others come after the highest.
+        let isNamed = domain.devices.serials.map { $0.targetType == .isa }
         for index in domain.devices.serials.indices { fillSerial(&domain.devices.serials[index]) }
         var taken: Set<Int> = []
         let isa = domain.devices.serials.filter { $0.targetType == .isa }
@@ -19,14 +21,13 @@ extension DomainDefaults {
         for port in isa.compactMap(\.port) where !taken.insert(port).inserted {
             throw VireoError(.internalError, "serial port \(port) is used twice", origin: .domain)
         }
+        for index in domain.devices.serials.indices where isNamed[index] && domain.devices.serials[index].port == nil {
+            guard let free = (0..<isaSerialLimit).first(where: { !taken.contains($0) }) else { continue }
+            taken.insert(free)
+            domain.devices.serials[index].port = free
+        }
         for index in domain.devices.serials.indices where domain.devices.serials[index].port == nil {
-            if domain.devices.serials[index].targetType == .isa {
-                guard let free = (0..<isaSerialLimit).first(where: { !taken.contains($0) }) else { continue }
-                taken.insert(free)
-                domain.devices.serials[index].port = free
-            } else {
-                domain.devices.serials[index].port = (domain.devices.serials.compactMap(\.port).max() ?? -1) + 1
-            }
+            domain.devices.serials[index].port = (domain.devices.serials.compactMap(\.port).max() ?? -1) + 1
         }
     }
 
@@ -72,9 +73,6 @@ extension DomainDefaults {
         if devices.consoles.first?.targetType == .serial {
             devices.consoles[0].port = devices.serials.first?.port ?? 0
             devices.consoles[0].info = DeviceInfo()
-        }
-        for index in devices.consoles.indices where devices.consoles[index].port == nil {
-            devices.consoles[index].port = (devices.consoles.compactMap(\.port).max() ?? -1) + 1
         }
         domain.devices = devices
     }

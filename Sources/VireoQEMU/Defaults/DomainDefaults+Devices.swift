@@ -14,7 +14,10 @@ extension DomainDefaults {
             devices.parallels[index].source.fillPath()
         }
         for index in devices.channels.indices { devices.channels[index].source.fillPath() }
-        for index in devices.consoles.indices { devices.consoles[index].source.fillPath() }
+        for index in devices.consoles.indices {
+            devices.consoles[index].port = devices.consoles[index].port ?? (devices.consoles.compactMap(\.port).max() ?? -1) + 1
+            devices.consoles[index].source.fillPath()
+        }
         for index in devices.inputs.indices where devices.inputs[index].bus == nil {
             devices.inputs[index].bus = defaultBus(of: devices.inputs[index])
         }

@@ -13,6 +13,10 @@ extension DomainDefaults {
             throw VireoError(
                 .xmlDetail, "os/firmware: keys can only be enrolled where secure boot is enabled", origin: .domain)
         }
+        if features[.enrolledKeys] == true, features[.secureBoot] == nil {
+            // Keys are of no use without it.
+            domain.os.firmwareFeatures.append(OSDefinition.FirmwareFeature(name: .secureBoot, isEnabled: true))
+        }
         guard var loader = domain.os.loader else { return }
         if loader.path != nil, loader.kind == nil { loader.kind = .rom }
         domain.os.loader = loader

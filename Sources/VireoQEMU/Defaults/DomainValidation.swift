@@ -151,6 +151,10 @@ enum DomainValidation {
                 throw VireoError(
                     .xmlError, "devices/interface: the MAC address \(interface.mac?.description ?? "") is a multicast one", origin: .domain)
             }
+            if case .user = interface.source, interface.mtu != nil {
+                throw VireoError(
+                    .configUnsupported, "devices/interface: QEMU's built-in network cannot set an MTU; use type 'bridge'", origin: .domain)
+            }
         }
         if devices.graphics.count(where: { if case .vnc = $0.kind { true } else { false } }) > 1 {
             throw VireoError(.configUnsupported, "devices/graphics: QEMU has one VNC display at most", origin: .domain)
@@ -160,6 +164,10 @@ enum DomainValidation {
         }
         if devices.videos.dropFirst().contains(where: { $0.model == Video.Model.none }) {
             throw VireoError(.xmlError, "devices/video: model 'none' cannot stand beside another card", origin: .domain)
+        }
+        for video in devices.videos.dropFirst() where ![.qxl, .virtio].contains(video.model) {
+            throw VireoError(
+                .configUnsupported, "devices/video: model '\(video.model.rawValue)' can only be the first card", origin: .domain)
         }
         if let cid = devices.vsock?.cid, cid < 3 {
             throw VireoError(.xmlError, "devices/vsock: context ids below 3 are reserved", origin: .domain)

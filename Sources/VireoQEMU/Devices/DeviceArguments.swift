@@ -48,6 +48,9 @@ package struct DeviceBuilder {
 
     var devices: Devices { domain.devices }
 
+    /// The place of a device in the order in which firmware tries them.
+    func bootIndex(of reference: DeviceReference) -> Int? { bootOrder[reference] }
+
     /// The arguments of one device, as hot-plug needs them.
     ///
     /// - Throws: `configUnsupported` naming the device and what about it QEMU or Vireo cannot do.

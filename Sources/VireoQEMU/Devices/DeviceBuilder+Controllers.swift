@@ -90,6 +90,8 @@ extension DeviceBuilder {
             object["p3"] = JSONValue(ports)
         }
         if let start = controller.masterStartPort {
+            // A companion goes by its master's name, which QEMU takes once.
+            object["id"] = nil
             object["masterbus"] = .string("\(try alias(of: .usb, controller.index ?? 0)).0")
             object["firstport"] = JSONValue(start)
         }

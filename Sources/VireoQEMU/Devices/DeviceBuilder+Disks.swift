@@ -9,6 +9,11 @@ extension DeviceBuilder {
         var arguments = DeviceArguments()
         arguments.blockNodes = try BlockNodes.build(disk)
         arguments.devices = [try diskDevice(disk, reference)]
+        if disk.bus == .fdc, let order = bootIndex(of: reference) {
+            // The controller keeps the boot indexes of its two drives.
+            let drive = try drive(of: disk).unit == 0 ? "A" : "B"
+            arguments.options.append(["-global", "isa-fdc.bootindex\(drive)=\(order)"])
+        }
         return arguments
     }
 
@@ -27,7 +32,7 @@ extension DeviceBuilder {
         default:
             throw VireoError(.configUnsupported, "disk '\(disk.target)': bus '\(disk.bus?.rawValue ?? "")' is not supported")
         }
-        try place(disk.info, reference, in: &object)
+        try place(disk.info, disk.bus == .fdc ? nil : reference, in: &object)
         if !disk.source.isEmpty { object["drive"] = .string(try BlockNodes.top(of: disk)) }
         addLimits(disk, to: &object)
         return object
