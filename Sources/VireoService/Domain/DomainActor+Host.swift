@@ -116,8 +116,7 @@ extension DomainActor {
         LiveFacts.apply(ptys: LiveFacts.ptys(chardevs), to: &definition)
         LiveFacts.apply(frontends: LiveFacts.frontends(chardevs), to: &definition)
         if definition.devices.disks.contains(where: { !$0.source.isEmpty }) {
-            let nodes = try await qmp("query-named-block-nodes", ["flat": true])
-            LiveFacts.apply(nodes: nodes, to: &definition)
+            LiveFacts.apply(blocks: try await qmp("query-block"), to: &definition)
         }
         live = definition
         publish()

@@ -70,10 +70,11 @@ enum LiveFacts {
 extension LiveFacts {
 
     /// The layers below each disk, as QEMU opened them.
-    static func apply(nodes answer: JSONValue, to domain: inout Domain) {
+    static func apply(blocks answer: JSONValue, to domain: inout Domain) {
         var images: [String: JSONValue] = [:]
-        for node in answer.arrayValue ?? [] {
-            if let name = node["node-name"]?.stringValue { images[name] = node["image"] }
+        for device in answer.arrayValue ?? [] {
+            guard let inserted = device["inserted"], let name = inserted["node-name"]?.stringValue else { continue }
+            images[name] = inserted["image"]
         }
         for index in domain.devices.disks.indices {
             let disk = domain.devices.disks[index]
