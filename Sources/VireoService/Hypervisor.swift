@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Logging
+import Synchronization
 import SystemPackage
 import VireoCore
 package import VireoHost
@@ -22,6 +23,8 @@ public final class Hypervisor: Sendable {
     let emulators: EmulatorCatalog
     let ports = PortAllocator()
     let background = BackgroundTasks()
+    /// Connections that started a domain with `autodestroy`.
+    let owners = Mutex<Set<UInt64>>([])
     /// Where the host has its control groups; nil without rights to make any.
     let cgroups: CgroupLayout?
     /// Firmware as it was installed when the daemon started.
@@ -72,6 +75,8 @@ public final class Hypervisor: Sendable {
 
     /// A client's connection is gone: the domains that it started with `autodestroy` go too.
     package func clientClosed(_ client: ClientIdentity) {
+        // Hardly any connection owns a domain, and they come and go by the hundred.
+        guard owners.withLock({ $0.remove(client.connection) }) != nil else { return }
         for domain in domains where domain.view.isActive {
             background.run { await domain.ownerLeft(client) }
         }

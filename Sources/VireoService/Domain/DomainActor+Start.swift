@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
+import Synchronization
 import SystemPackage
 package import VireoCore
 import VireoModel
@@ -72,7 +73,10 @@ extension DomainActor {
         }
         var run = DomainRun(
             id: record.id, directory: .init(record.directory), emulator: emulator, startedAt: now)
-        if request.options.contains(.autodestroy) { run.owner = request.client }
+        if request.options.contains(.autodestroy), let client = request.client {
+            run.owner = client
+            hypervisor.owners.withLock { _ = $0.insert(client.connection) }
+        }
         self.run = run
         self.live = live
         isUpdated = false
