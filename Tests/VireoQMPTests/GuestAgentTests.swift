@@ -145,7 +145,7 @@ struct GuestAgentClientTests {
     @Test("A freeze that is not confirmed is undone")
     func freeze() async throws {
         let (peer, agent) = try FakePeer.make { GuestAgentClient(adopting: $0) }
-        let freeze = Task { try await agent.freezeFilesystems(timeout: .milliseconds(200)) }
+        let freeze = Task { try await agent.freezeFilesystems(timeout: .seconds(2)) }
         #expect(try await accept(peer).contains("guest-fsfreeze-freeze"))
         #expect(try await accept(peer).contains("guest-fsfreeze-thaw"))
         peer.send("{\"return\": 2}")
