@@ -118,8 +118,19 @@ extension DomainActor {
         if definition.devices.disks.contains(where: { !$0.source.isEmpty }) {
             LiveFacts.apply(blocks: try await qmp("query-block"), to: &definition)
         }
+        if definition.cpu?.mode == .custom, let words = await featureWords() {
+            LiveProcessor.apply(words: words, to: &definition)
+        }
         live = definition
         publish()
+    }
+
+    /// The CPUID words of the first processor; nil where QEMU has no such thing: on processors other than x86.
+    private func featureWords() async -> JSONValue? {
+        guard let processors = try? await qmp("query-cpus-fast"),
+            let path = processors.arrayValue?.first?["qom-path"]?.stringValue
+        else { return nil }
+        return try? await qmp("qom-get", ["path": .string(path), "property": "feature-words"])
     }
 }
 
