@@ -42,7 +42,6 @@ struct HostFacts: Hashable, Sendable {
     var hasKVMModule = false
     /// The `nested` parameter of the KVM module; nil where it cannot be read.
     var nested: Bool?
-    var loadedModules: Set<String> = []
     /// Of `tun` and `vhost_net`: the device node exists.
     var deviceNodes: Set<String> = []
     var cgroup = CgroupVersion.none

@@ -106,8 +106,6 @@ enum HostSurvey {
     }
 
     private static func modules(_ facts: inout HostFacts) {
-        let lines = (FileText.read("/proc/modules", limit: 1 << 20) ?? "").split(separator: "\n")
-        facts.loadedModules = Set(lines.compactMap { $0.split(separator: " ").first.map(String.init) })
         facts.hasKVMModule = ["kvm_intel", "kvm_amd"].contains { access("/sys/module/\($0)", F_OK) == 0 }
         for module in ["kvm_intel", "kvm_amd"] {
             guard let text = FileText.read(FilePath("/sys/module/\(module)/parameters/nested"), limit: 16) else { continue }
