@@ -64,6 +64,7 @@ extension QEMUArguments {
             default: break
             }
         }
+        if domain.devices.panics.contains(where: { $0.model == .hyperv }) { options = options.with("hv-crash", true) }
         options = options.with("kvm-pv-eoi", domain.features.apic?.endOfInterrupt)
         options = options.with("kvm-pv-unhalt", domain.features.pvSpinlock?.isOn)
         if let kvm = domain.features.kvm {

@@ -131,6 +131,9 @@ extension QEMUArguments {
             object["prealloc"] = true
             if let threads = backing?.allocationThreads { object["prealloc-threads"] = JSONValue(threads) }
         }
+        if backing?.discards == true || cell?.discards == true, object["qom-type"] == "memory-backend-file" {
+            object["discard-data"] = true
+        }
         if backing?.noSharePages == true { object["merge"] = false }
         if domain.memory.dumpCore == true { object["dump"] = true }
         if let nodes = host.nodes, host.mode != .restrictive {

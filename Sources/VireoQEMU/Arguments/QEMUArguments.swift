@@ -15,6 +15,7 @@ package enum QEMUArguments {
     /// - Throws: `configUnsupported` with the element's path, for what this QEMU or this version of Vireo cannot do;
     ///   `internalError` for a definition that was not prepared.
     package static func build(_ domain: Domain, _ resources: LaunchResources) throws(VireoError) -> [String] {
+        try LaunchChecks.check(domain, resources)
         var line = CommandLine()
         let builder = DeviceBuilder(domain: domain, resources: resources)
         line.add("-name", Options("guest=").appending(domain.name.text).with("debug-threads", "on"))
@@ -35,6 +36,7 @@ package enum QEMUArguments {
         try addClock(domain, resources, to: &line)
         addPower(domain, resources, to: &line)
         try addBoot(domain, to: &line)
+        if domain.features.vmCoreInfo?.isOn == true { line.add("-device", JSONObject([("driver", "vmcoreinfo")])) }
         try builder.addAll(to: &line)
         addIncoming(resources, to: &line)
         if resources.isSandboxed, resources.capabilities.options["sandbox"] != nil {

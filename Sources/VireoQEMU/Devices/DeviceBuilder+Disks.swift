@@ -97,6 +97,12 @@ extension DeviceBuilder {
         if disk.kind == .lun { return }
         if let size = disk.blockIO?.logicalBlockSize { object["logical_block_size"] = JSONValue(size) }
         if let size = disk.blockIO?.physicalBlockSize { object["physical_block_size"] = JSONValue(size) }
+        if let geometry = disk.geometry, disk.bus != .usb, disk.bus != .fdc {
+            object["cyls"] = JSONValue(geometry.cylinders)
+            object["heads"] = JSONValue(geometry.heads)
+            object["secs"] = JSONValue(geometry.sectors)
+            if let translation = geometry.translation, disk.bus == .ide { object["bios-chs-trans"] = .string(translation.rawValue) }
+        }
         if let serial = disk.serial, disk.bus != .fdc { object["serial"] = .string(serial) }
         if let wwn = disk.wwn.flatMap({ UInt64($0, radix: 16) }), disk.bus == .scsi || disk.bus == .ide || disk.bus == .sata {
             object["wwn"] = JSONValue(wwn)

@@ -1,0 +1,65 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import VireoCore
+import VireoModel
+
+/// What a definition may ask for, and what nothing here does yet: refused at start rather than left out in silence.
+enum LaunchChecks {
+    /// - Throws: `configUnsupported` naming the element.
+    static func check(_ domain: Domain, _ resources: LaunchResources) throws(VireoError) {
+        for (isAskedFor, element) in unsupported(domain, resources) where isAskedFor {
+            throw VireoError(.configUnsupported, "\(element) is kept in the definition, but cannot be started yet")
+        }
+        for disk in domain.devices.disks {
+            for (isAskedFor, what) in unsupported(disk) where isAskedFor {
+                throw VireoError(.configUnsupported, "disk '\(disk.target)': \(what) cannot be started yet")
+            }
+        }
+        for interface in domain.devices.interfaces {
+            for (isAskedFor, what) in unsupported(interface) where isAskedFor {
+                let name = interface.mac?.description ?? interface.alias ?? ""
+                throw VireoError(.configUnsupported, "interface '\(name)': \(what) cannot be started yet")
+            }
+        }
+    }
+
+    private static func unsupported(_ domain: Domain, _ resources: LaunchResources) -> [(Bool, String)] {
+        [
+            (domain.memoryTune.map { $0 != MemoryTune() } ?? false, "memtune"),
+            (domain.blockIOTune.map { $0 != BlockIOTune() } ?? false, "blkiotune"),
+            (domain.numaTune?.memory?.placement == .auto, "numatune/memory with placement 'auto'"),
+            (domain.vcpus.placement == .auto, "vcpu with placement 'auto'"),
+            (domain.vcpus.individual.contains { $0.isEnabled && $0.isHotpluggable == true }, "vcpus with a hot-pluggable vcpu that is enabled"),
+            (domain.features.hyperV != nil && resources.accelerator == .tcg, "features/hyperv without KVM"),
+            (domain.features.msrs != nil, "features/msrs"),
+            (domain.features.asynchronousTeardown?.isOn == true, "features/async-teardown"),
+            (domain.performanceEvents.contains(where: \.isEnabled), "perf"),
+        ]
+    }
+
+    private static func unsupported(_ disk: Disk) -> [(Bool, String)] {
+        [
+            (disk.isTransient, "a transient disk"),
+            (disk.rawIO == true, "rawio"),
+            (disk.sgio == .unfiltered, "sgio 'unfiltered'"),
+            (disk.source.reservations != nil, "reservations"),
+            (disk.source.authentication != nil, "a source with authentication"),
+            (disk.backendDomain != nil, "a backend domain"),
+            (disk.tray == .open, "an open tray"),
+        ]
+    }
+
+    private static func unsupported(_ interface: Interface) -> [(Bool, String)] {
+        [
+            (interface.bandwidth != nil, "bandwidth"),
+            (interface.vlan != nil && !interface.isHostDevice, "vlan"),
+            (interface.virtualPort != nil, "virtualport"),
+            (interface.filter != nil, "filterref"),
+            (interface.coalesceMaximumFrames != nil, "coalesce"),
+            (interface.script != nil || interface.downScript != nil, "a script"),
+            (interface.isIsolated == true, "an isolated port"),
+            (interface.teaming != nil, "teaming"),
+        ]
+    }
+}
