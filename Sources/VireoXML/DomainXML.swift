@@ -59,7 +59,8 @@ package enum DomainXML {
     package static func parse(_ text: String, rootNamed name: String?, as source: String) throws(VireoError) -> XMLDocument {
         let document: XMLDocument
         do { document = try XMLParser.parse(text.utf8) } catch {
-            throw VireoError(.xmlDetail, "\(source):\(error.line): \(error.reason)\n\(error.excerpt)", origin: .domain, cause: error)
+            throw VireoError(
+                .xmlDetail, "\(source):\(error.line): \(error.reason)\n\(error.excerpt)", origin: .domain, cause: error)
         }
         if let name, document.root.name != name {
             throw .malformed("expecting root element of '\(name)', not '\(document.root.name)'", origin: .xml)

@@ -34,24 +34,34 @@ struct DomainErrorTests {
         Case(xml: device("<disk type='foo'/>"), code: .xmlError), Case(xml: device("<disk type='file'/>"), code: .noTarget),
         Case(xml: device("<disk><target dev='vda' bus='foo'/></disk>"), code: .xmlError),
         Case(xml: device("<disk><target dev='vda'/></disk><disk><target dev='vda'/></disk>"), code: .xmlError),
-        Case(xml: device("<interface type='foo'/>"), code: .xmlError), Case(xml: device("<interface type='bridge'/>"), code: .xmlError),
+        Case(xml: device("<interface type='foo'/>"), code: .xmlError),
+        Case(xml: device("<interface type='bridge'/>"), code: .xmlError),
         Case(xml: device("<interface type='user'><mac address='zz'/></interface>"), code: .xmlError),
         Case(xml: device("<interface type='user'><mac address='01:00:5e:00:00:01'/></interface>"), code: .xmlError),
         Case(xml: device("<graphics type='foo'/>"), code: .xmlError),
         Case(xml: device("<graphics type='vnc' port='x'/>"), code: .internalError),
         Case(xml: device("<controller type='usb' model='x'/>"), code: .configUnsupported),
         Case(xml: device("<serial type='foo'/>"), code: .configUnsupported),
-        Case(xml: device("<serial type='file'/>"), code: .internalError), Case(xml: device("<channel type='unix'/>"), code: .xmlError),
-        Case(xml: device("<rng model='virtio'/>"), code: .xmlError), Case(xml: device("<watchdog model='x'/>"), code: .configUnsupported),
+        Case(xml: device("<serial type='file'/>"), code: .internalError),
+        Case(xml: device("<channel type='unix'/>"), code: .xmlError),
+        Case(xml: device("<rng model='virtio'/>"), code: .xmlError),
+        Case(xml: device("<watchdog model='x'/>"), code: .configUnsupported),
         Case(xml: device("<input type='x'/>"), code: .configUnsupported),
         Case(xml: device("<memballoon model='virtio'><address type='pci' slot='99'/></memballoon>"), code: .xmlError),
         Case(
-            xml: "<domain type='qemu'><name>x</name><memory unit='zork'>1</memory><os><type>hvm</type></os></domain>", code: .invalidArg),
+            xml: "<domain type='qemu'><name>x</name><memory unit='zork'>1</memory><os><type>hvm</type></os></domain>",
+            code: .invalidArg),
         Case(xml: "<domain type='qemu'><name>x</name><memory>zork</memory><os><type>hvm</type></os></domain>", code: .xmlError),
-        Case(xml: "<domain type='qemu'><name>x</name><memory>99999999999999999999</memory><os><type>hvm</type></os></domain>", code: .xmlError),
-        Case(xml: "<domain type='qemu'><name>x</name><memory unit='E'>99</memory><os><type>hvm</type></os></domain>", code: .overflow),
+        Case(
+            xml: "<domain type='qemu'><name>x</name><memory>99999999999999999999</memory><os><type>hvm</type></os></domain>",
+            code: .xmlError),
+        Case(
+            xml: "<domain type='qemu'><name>x</name><memory unit='E'>99</memory><os><type>hvm</type></os></domain>",
+            code: .overflow),
         Case(xml: "<domain type='qemu'><name>a/b</name><memory>1</memory><os><type>hvm</type></os></domain>", code: .xmlError),
-        Case(xml: "<domain type='qemu'><name>x</name><memory>1</memory><os><type>zork</type></os></domain>", code: .configUnsupported),
+        Case(
+            xml: "<domain type='qemu'><name>x</name><memory>1</memory><os><type>zork</type></os></domain>",
+            code: .configUnsupported),
     ]
 
     @Test("A bad definition is refused with libvirt's code", arguments: cases)
@@ -75,10 +85,13 @@ struct DomainErrorTests {
         #expect(error?.message.contains("/domain/devices/crypto") == true)
     }
 
-    @Test("Memory units are libvirt's", arguments: [
-        ("b", 67_108_864, 65536), ("KB", 65536, 64000), ("KiB", 65536, 65536), ("MB", 64, 62500), ("MiB", 64, 65536), ("GB", 1, 976_563),
-        ("G", 1, 1_048_576),
-    ] as [(String, UInt64, UInt64)])
+    @Test(
+        "Memory units are libvirt's",
+        arguments: [
+            ("b", 67_108_864, 65536), ("KB", 65536, 64000), ("KiB", 65536, 65536), ("MB", 64, 62500), ("MiB", 64, 65536),
+            ("GB", 1, 976_563),
+            ("G", 1, 1_048_576),
+        ] as [(String, UInt64, UInt64)])
     func units(unit: String, number: UInt64, kibibytes: UInt64) throws {
         let text = "<domain type='qemu'><name>x</name><memory unit='\(unit)'>\(number)</memory><os><type>hvm</type></os></domain>"
         #expect(try DomainXML.read(text).domain.memory.total.kibibytes == kibibytes)

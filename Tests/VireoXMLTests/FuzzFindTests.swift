@@ -8,22 +8,24 @@ import VireoCore
 
 @Suite("What fuzzers found in definitions")
 struct FuzzFindTests {
-    @Test("What can be read is written, read and written the same", arguments: [
-        // A command line for QEMU with nothing in it left its namespace behind.
-        """
-        <domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
-          <name>a</name><memory>65536</memory><os><type>hvm</type></os>
-          <qemu:commandline>text</qemu:commandline>
-        </domain>
-        """,
-        // A layer without a path was written without a source, which it may not lack.
-        """
-        <domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os><devices>
-          <disk type='file'><source file='/a'/><backingStore type='file'><format type='qcow2'/><source/><backingStore/></backingStore>
-            <target dev='vda'/></disk>
-        </devices></domain>
-        """,
-    ])
+    @Test(
+        "What can be read is written, read and written the same",
+        arguments: [
+            // A command line for QEMU with nothing in it left its namespace behind.
+            """
+            <domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+              <name>a</name><memory>65536</memory><os><type>hvm</type></os>
+              <qemu:commandline>text</qemu:commandline>
+            </domain>
+            """,
+            // A layer without a path was written without a source, which it may not lack.
+            """
+            <domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os><devices>
+              <disk type='file'><source file='/a'/><backingStore type='file'><format type='qcow2'/><source/><backingStore/></backingStore>
+                <target dev='vda'/></disk>
+            </devices></domain>
+            """,
+        ])
     func roundTrip(text: String) throws {
         guard let reading = try? DomainXML.read(text) else { return }
         let written = DomainXML.write(reading.domain, WriteOptions(secure: true))

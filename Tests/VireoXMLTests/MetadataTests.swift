@@ -25,7 +25,8 @@ struct MetadataTests {
 
     @Test("An element set by a client gets the client's prefix, and loses it on the way back")
     func clients() throws {
-        let element = try MetadataElement(parsing: "<note level='1'><inner>x</inner></note>", key: "app", uri: "http://example.org/app")
+        let element = try MetadataElement(
+            parsing: "<note level='1'><inner>x</inner></note>", key: "app", uri: "http://example.org/app")
         #expect(element.namespace == "http://example.org/app")
         #expect(element.text.hasPrefix("<app:note"))
         #expect(element.text.contains("xmlns:app=\"http://example.org/app\""))

@@ -7,29 +7,38 @@ import VireoXML
 
 @Suite("XML parser")
 struct XMLParserTests {
-    @Test("Well-formed documents are read", arguments: [
-        "<a/>", "<a></a>", "<?xml version='1.0' encoding='UTF-8'?>\n<a/>", "<!-- c --><a/><!-- d -->\n", "<?pi x?><a/>",
-        "<a b='1' c=\"2\"/>", "<a b = '1' />", "<a>&lt;&#60;&#x3C;&amp;</a>", "<a><![CDATA[<b>]]></a>", "<ä ö='ü'>中</ä>",
-        "<n:a xmlns:n='u' n:b=''/>", "\u{FEFF}<a/>", "<a>]]&gt;</a>", "<a\n/>", "<a></a >",
-    ])
+    @Test(
+        "Well-formed documents are read",
+        arguments: [
+            "<a/>", "<a></a>", "<?xml version='1.0' encoding='UTF-8'?>\n<a/>", "<!-- c --><a/><!-- d -->\n", "<?pi x?><a/>",
+            "<a b='1' c=\"2\"/>", "<a b = '1' />", "<a>&lt;&#60;&#x3C;&amp;</a>", "<a><![CDATA[<b>]]></a>", "<ä ö='ü'>中</ä>",
+            "<n:a xmlns:n='u' n:b=''/>", "\u{FEFF}<a/>", "<a>]]&gt;</a>", "<a\n/>", "<a></a >",
+        ])
     func accepted(text: String) {
         #expect(throws: Never.self) { try XMLParser.parse(text.utf8) }
     }
 
-    @Test("What is not well-formed is refused", arguments: [
-        "", " ", "a", "<a", "<a>", "</a>", "<a/><b/>", "<a><b></a></b>", "<a b='1' b='2'/>", "<a b=1/>", "<a b='<'/>", "<a b/>",
-        "<a b='1'c='2'/>", "<a>&foo;</a>", "<a>&#0;</a>", "<a>&#xD800;</a>", "<a>&lt</a>", "<a>]]></a>", "<a><!-- -- --></a>",
-        "<!DOCTYPE a><a/>", "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>", "<1/>", "< a/>", "<a>\u{1}</a>",
-        "<a/>x", "<a><?xml version='1.0'?></a>", " <?xml version='1.0'?><a/>", "<a>\u{FFFE}</a>", "<a><![CDATA[</a>", "<a b='1",
-        "<?xml version='1.0' encoding='UTF-16'?><a/>",
-    ])
+    @Test(
+        "What is not well-formed is refused",
+        arguments: [
+            "", " ", "a", "<a", "<a>", "</a>", "<a/><b/>", "<a><b></a></b>", "<a b='1' b='2'/>", "<a b=1/>", "<a b='<'/>",
+            "<a b/>",
+            "<a b='1'c='2'/>", "<a>&foo;</a>", "<a>&#0;</a>", "<a>&#xD800;</a>", "<a>&lt</a>", "<a>]]></a>", "<a><!-- -- --></a>",
+            "<!DOCTYPE a><a/>", "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>", "<1/>", "< a/>",
+            "<a>\u{1}</a>",
+            "<a/>x", "<a><?xml version='1.0'?></a>", " <?xml version='1.0'?><a/>", "<a>\u{FFFE}</a>", "<a><![CDATA[</a>",
+            "<a b='1",
+            "<?xml version='1.0' encoding='UTF-16'?><a/>",
+        ])
     func refused(text: String) {
         #expect(throws: XMLError.self) { try XMLParser.parse(text.utf8) }
     }
 
     @Test("Bytes that are no UTF-8 are refused where they stand")
     func encoding() {
-        let error = #expect(throws: XMLError.self) { try XMLParser.parse(Array("<a>\n".utf8) + [0xC3, 0x28] + Array("</a>".utf8)) }
+        let error = #expect(throws: XMLError.self) {
+            try XMLParser.parse(Array("<a>\n".utf8) + [0xC3, 0x28] + Array("</a>".utf8))
+        }
         #expect(error?.line == 2)
     }
 
@@ -86,10 +95,13 @@ struct XMLParserTests {
         #expect(writer.text.hasSuffix("  <e/>\n</a>\n"))
     }
 
-    @Test("xmllint agrees about mutations of a definition", .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/xmllint")))
+    @Test(
+        "xmllint agrees about mutations of a definition",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/xmllint")))
     func xmllint() throws {
         let seed = Array(
-            "<?xml version='1.0'?>\n<domain type='kvm'><!-- c --><name>a&amp;b</name><d><![CDATA[x]]></d><e f=\"1\" g='2'/></domain>\n".utf8)
+            "<?xml version='1.0'?>\n<domain type='kvm'><!-- c --><name>a&amp;b</name><d><![CDATA[x]]></d><e f=\"1\" g='2'/></domain>\n"
+                .utf8)
         let alphabet = Array("<>&;'\"=/!?-[]# \nax1:".utf8)
         var generator = Xorshift(state: 42)
         let folder = FileManager.default.temporaryDirectory.appending(path: "vireo-xml-\(UUID().uuidString)")
@@ -120,7 +132,10 @@ struct XMLParserTests {
         let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         // A prefix that nothing declares is no error of well-formedness.
-        let refused = Set(output.split(separator: "\n").filter { $0.contains(".xml:") && $0.contains(" error :") && !$0.contains("namespace error") }
+        let refused = Set(
+            output.split(separator: "\n").filter {
+                $0.contains(".xml:") && $0.contains(" error :") && !$0.contains("namespace error")
+            }
             .compactMap { $0.split(separator: ":").first.map(String.init) })
         for (name, bytes) in documents {
             let isRefused = (try? XMLParser.parse(bytes)) == nil

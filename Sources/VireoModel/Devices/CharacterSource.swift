@@ -95,7 +95,9 @@ public struct CharacterSource: Hashable, Sendable {
         public var isEnabled: Bool
         public var timeoutSeconds: Int?
 
-        public init(isEnabled: Bool, timeoutSeconds: Int? = nil) { (self.isEnabled, self.timeoutSeconds) = (isEnabled, timeoutSeconds) }
+        public init(isEnabled: Bool, timeoutSeconds: Int? = nil) {
+            (self.isEnabled, self.timeoutSeconds) = (isEnabled, timeoutSeconds)
+        }
     }
 
     /// `<log>`.

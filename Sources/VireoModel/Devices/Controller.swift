@@ -30,7 +30,9 @@ public struct Controller: DomainDevice {
     public var masterStartPort: Int?
     public var pci = PCIOptions()
 
-    public init(_ kind: Kind, index: Int? = nil, model: Model? = nil) { (self.kind, self.index, self.model) = (kind, index, model) }
+    public init(_ kind: Kind, index: Int? = nil, model: Model? = nil) {
+        (self.kind, self.index, self.model) = (kind, index, model)
+    }
 
     /// `<driver>`.
     public struct Driver: Hashable, Sendable {
@@ -67,7 +69,8 @@ extension Controller.Model {
     public static let auto = Self("auto")
     public static let buslogic = Self("buslogic"), lsilogic = Self("lsilogic"), lsiSAS1068 = Self("lsisas1068")
     public static let vmPVSCSI = Self("vmpvscsi"), ibmVSCSI = Self("ibmvscsi"), virtioSCSI = Self("virtio-scsi")
-    public static let lsiSAS1078 = Self("lsisas1078"), ncr53C90 = Self("ncr53c90"), dc390 = Self("dc390"), am53C974 = Self("am53c974")
+    public static let lsiSAS1078 = Self("lsisas1078"), ncr53C90 = Self("ncr53c90"), dc390 = Self("dc390"),
+        am53C974 = Self("am53c974")
     public static let virtioTransitional = Self("virtio-transitional"), virtioNonTransitional = Self("virtio-non-transitional")
     public static let virtio = Self("virtio")
     public static let piix3UHCI = Self("piix3-uhci"), piix4UHCI = Self("piix4-uhci"), ehci = Self("ehci")

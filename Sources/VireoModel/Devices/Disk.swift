@@ -87,7 +87,9 @@ public struct Disk: DomainDevice {
 
 /// `<driver>` of a disk: the image's format and how QEMU does its I/O.
 public struct DiskDriver: Hashable, Sendable {
-    public enum Cache: String, Hashable, Sendable, CaseIterable { case `default`, none, writethrough, writeback, directsync, unsafe }
+    public enum Cache: String, Hashable, Sendable, CaseIterable {
+        case `default`, none, writethrough, writeback, directsync, unsafe
+    }
     public enum ErrorPolicy: String, Hashable, Sendable, CaseIterable { case `default`, stop, report, ignore, enospace }
     public enum IO: String, Hashable, Sendable, CaseIterable {
         case native, threads

@@ -22,7 +22,9 @@ public struct RNG: DomainDevice {
         public var bytes: Int
         public var periodMilliseconds: Int?
 
-        public init(bytes: Int, periodMilliseconds: Int? = nil) { (self.bytes, self.periodMilliseconds) = (bytes, periodMilliseconds) }
+        public init(bytes: Int, periodMilliseconds: Int? = nil) {
+            (self.bytes, self.periodMilliseconds) = (bytes, periodMilliseconds)
+        }
     }
 
     public var info = DeviceInfo()

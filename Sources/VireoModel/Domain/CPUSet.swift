@@ -41,7 +41,9 @@ public struct CPUSet: Hashable, Sendable {
 
     public mutating func insert(_ range: ClosedRange<Int>) {
         let range = range.clamped(to: 0...Self.limit - 1)
-        let (before, rest) = (ranges.filter { $0.upperBound < range.lowerBound - 1 }, ranges.filter { $0.lowerBound > range.upperBound + 1 })
+        let (before, rest) = (
+            ranges.filter { $0.upperBound < range.lowerBound - 1 }, ranges.filter { $0.lowerBound > range.upperBound + 1 }
+        )
         let touching = ranges.filter { $0.upperBound >= range.lowerBound - 1 && $0.lowerBound <= range.upperBound + 1 }
         let low = min(range.lowerBound, touching.first?.lowerBound ?? range.lowerBound)
         let high = max(range.upperBound, touching.last?.upperBound ?? range.upperBound)

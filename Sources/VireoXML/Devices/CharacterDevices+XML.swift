@@ -49,7 +49,8 @@ extension Console {
     init(_ element: XMLElement) throws(VireoError) {
         let target = element.child("target")
         self.init(
-            try CharacterSource(element), targetType: try target?.word("type", unknown: "unknown target type for console device:"),
+            try CharacterSource(element),
+            targetType: try target?.word("type", unknown: "unknown target type for console device:"),
             port: try target?.integer("port", in: 0...Int(Int32.max)))
         _ = element.attribute("tty")
         info = try DeviceInfo(element)

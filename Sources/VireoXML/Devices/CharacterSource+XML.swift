@@ -16,7 +16,8 @@ extension CharacterSource {
     init(type: String, _ element: XMLElement) throws(VireoError) {
         let sources = element.children("source")
         guard sources.count <= (type == "udp" ? 2 : 1) else {
-            throw .malformed("only \(type == "udp" ? "two source elements are" : "one source element is") allowed for character device")
+            throw .malformed(
+                "only \(type == "udp" ? "two source elements are" : "one source element is") allowed for character device")
         }
         self.init(try Self.kind(type: type, sources: sources, element))
         // libvirt reads a protocol whatever the kind, and keeps it for TCP alone.
@@ -54,10 +55,14 @@ extension CharacterSource {
             socket.reconnect = try Reconnect(in: source)
             return .unix(socket)
         case "spiceport":
-            guard let channel = source?.nonEmpty("channel") else { throw .malformed("Missing source channel attribute for char device") }
+            guard let channel = source?.nonEmpty("channel") else {
+                throw .malformed("Missing source channel attribute for char device")
+            }
             return .spicePort(channel: channel)
         case "dbus":
-            guard let channel = source?.nonEmpty("channel") else { throw .malformed("Missing source channel attribute for char device") }
+            guard let channel = source?.nonEmpty("channel") else {
+                throw .malformed("Missing source channel attribute for char device")
+            }
             return .dbus(channel: channel)
         case "nmdm":
             guard let master = source?.nonEmpty("master"), let slave = source?.nonEmpty("slave") else {
@@ -159,7 +164,11 @@ extension CharacterSource.UDP {
         for source in sources {
             let mode: CharacterSource.SocketMode = try source.word("mode") ?? .connect
             let (host, service) = (source.nonEmpty("host"), source.nonEmpty("service"))
-            if mode == .connect { (connectHost, connectService) = (host, service) } else { (bindHost, bindService) = (host, service) }
+            if mode == .connect {
+                (connectHost, connectService) = (host, service)
+            } else {
+                (bindHost, bindService) = (host, service)
+            }
         }
         guard connectService != nil else { throw .malformed("Missing source service attribute for char device") }
     }

@@ -49,11 +49,14 @@ extension DeviceInfo {
 
 extension DeviceAddress {
     init(_ element: XMLElement) throws(VireoError) {
-        guard let word = element.attribute("type") else { throw .malformed("No type specified for device address", origin: .domain) }
+        guard let word = element.attribute("type") else {
+            throw .malformed("No type specified for device address", origin: .domain)
+        }
         guard let kind = Kind(rawValue: word) else { throw .unsupported("unknown address type '\(word)'") }
         switch kind {
         case .pci:
-            let hasPlace = element.attribute("bus") != nil || element.attribute("slot") != nil
+            let hasPlace =
+                element.attribute("bus") != nil || element.attribute("slot") != nil
                 || element.attribute("domain") != nil || element.attribute("function") != nil
             let address = try PCIAddress(element)
             // An address of zeros alone asks for one to be chosen, as a bare element does.
@@ -80,13 +83,15 @@ extension DeviceAddress {
             let base = try element.integer("base", in: 0...Int.max)
             self = .dimm(slot: try element.integer("slot"), base: base.map { UInt64($0) })
         case .ccw:
-            guard element.attribute("cssid") != nil || element.attribute("ssid") != nil || element.attribute("devno") != nil else {
+            guard element.attribute("cssid") != nil || element.attribute("ssid") != nil || element.attribute("devno") != nil
+            else {
                 self = .unassigned(.ccw)
                 return
             }
             self = .ccw(
                 CCWAddress(
-                    cssid: try element.requiredInteger("cssid", in: 0...0xFE), ssid: try element.requiredInteger("ssid", in: 0...3),
+                    cssid: try element.requiredInteger("cssid", in: 0...0xFE),
+                    ssid: try element.requiredInteger("ssid", in: 0...3),
                     device: try element.requiredInteger("devno", in: 0...0xFFFF)))
         case .spaprVIO:
             self = .spaprVIO(register: try element.integer("reg", in: 0...Int.max).map { UInt64($0) })
@@ -145,9 +150,12 @@ extension DeviceAddress {
 extension PCIAddress {
     init(_ element: XMLElement) throws(VireoError) {
         self.init(
-            domain: try element.integer("domain") ?? 0, bus: try element.integer("bus") ?? 0, slot: try element.integer("slot") ?? 0,
+            domain: try element.integer("domain") ?? 0, bus: try element.integer("bus") ?? 0,
+            slot: try element.integer("slot") ?? 0,
             function: try element.integer("function") ?? 0, isMultifunction: try element.onOff("multifunction"))
-        for (name, value, limit) in [("domain", domain, 0xFFFF), ("bus", bus, 0xFF), ("slot", slot, 0x1F), ("function", function, 7)]
+        for (name, value, limit) in [
+            ("domain", domain, 0xFFFF), ("bus", bus, 0xFF), ("slot", slot, 0x1F), ("function", function, 7),
+        ]
         where value > limit {
             throw .malformed(
                 "Invalid PCI address \(name)='0x\(String(value, radix: 16))', must be <= 0x\(String(limit, radix: 16).uppercased())",

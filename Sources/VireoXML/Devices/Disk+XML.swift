@@ -78,7 +78,8 @@ extension Disk {
             driver.write(to: &writer)
             if authenticationOutsideSource { source.authentication?.write(to: &writer) }
             source.write(
-                to: &writer, options, writesAuthentication: !authenticationOutsideSource, writesEncryption: !encryptionOutsideSource)
+                to: &writer, options, writesAuthentication: !authenticationOutsideSource,
+                writesEncryption: !encryptionOutsideSource)
             backingChain?.write(to: &writer, options)
             if let backendDomain { writer.element("backenddomain") { $0.attribute("name", backendDomain) } }
             geometry?.write(to: &writer)
@@ -99,7 +100,9 @@ extension Disk {
             tuning?.write(to: &writer)
             if isReadOnly { writer.element("readonly") }
             if isShareable { writer.element("shareable") }
-            if isTransient { writer.element("transient") { $0.attribute("shareBacking", sharesTransientBacking == true ? "yes" : nil) } }
+            if isTransient {
+                writer.element("transient") { $0.attribute("shareBacking", sharesTransientBacking == true ? "yes" : nil) }
+            }
             writer.element("serial", text: serial)
             writer.element("wwn", text: wwn)
             writer.element("vendor", text: vendor)

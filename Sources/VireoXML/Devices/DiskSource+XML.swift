@@ -44,7 +44,8 @@ extension DiskSource {
             guard let element, let pool = element.nonEmpty("pool"), let volume = element.nonEmpty("volume") else {
                 throw .malformed("'pool' and 'volume' must be specified together for 'pool' type source")
             }
-            return .volume(VolumeSource(pool: pool, volume: volume, mode: try element.word("mode", unknown: "unknown source mode")))
+            return .volume(
+                VolumeSource(pool: pool, volume: volume, mode: try element.word("mode", unknown: "unknown source mode")))
         case "nvme":
             guard let element else { throw .malformed("missing NVMe source") }
             _ = element.attribute("type")

@@ -88,14 +88,16 @@ extension Graphics.Listen {
         case .address(let inner):
             if let inner, let address, inner != address {
                 throw .unsupported(
-                    "graphics 'listen' attribute '\(address)' must match 'address' attribute of first listen element (found '\(inner)')")
+                    "graphics 'listen' attribute '\(address)' must match 'address' attribute of first listen element (found '\(inner)')"
+                )
             }
             listens[0] = socket.map { .socket($0) } ?? .address(inner ?? address)
         case .network: if let socket { listens[0] = .socket(socket) }
         case .socket(let inner):
             if let inner, let socket, inner != socket {
                 throw .unsupported(
-                    "graphics 'socket' attribute '\(socket)' must match 'socket' attribute of first listen element (found '\(inner)')")
+                    "graphics 'socket' attribute '\(socket)' must match 'socket' attribute of first listen element (found '\(inner)')"
+                )
             }
             listens[0] = .socket(inner ?? socket)
         case .none: break
@@ -159,7 +161,8 @@ extension Graphics.Password {
     private static func isTime(_ text: String) -> Bool {
         let halves = text.split(separator: "T", omittingEmptySubsequences: false)
         guard halves.count == 2 else { return false }
-        let parts = halves[0].split(separator: "-", omittingEmptySubsequences: false)
+        let parts =
+            halves[0].split(separator: "-", omittingEmptySubsequences: false)
             + halves[1].split(separator: ":", omittingEmptySubsequences: false)
         return parts.count == 6 && parts.allSatisfy { UInt16($0) != nil }
     }

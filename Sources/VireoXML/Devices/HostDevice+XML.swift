@@ -45,7 +45,9 @@ extension HostDevice {
             host.model = element.nonEmpty("model")
             return .scsiHost(host)
         case "mdev":
-            guard let uuid = try source.child("address")?.uuid("uuid") else { throw .malformed("Missing 'uuid' attribute for element <address>") }
+            guard let uuid = try source.child("address")?.uuid("uuid") else {
+                throw .malformed("Missing 'uuid' attribute for element <address>")
+            }
             var device = Mediated(model: try element.requiredWord("model"), uuid: uuid)
             device.display = try element.onOff("display")
             device.ramfb = try element.onOff("ramfb")
@@ -136,8 +138,12 @@ extension HostDevice.SCSI {
         if source.attribute("protocol") == "iscsi" {
             self.init(.iscsi(try DiskSource(source, type: "network", in: element)))
         } else {
-            guard let adapter = source.child("adapter")?.nonEmpty("name") else { throw .malformed("'adapter' must be specified for scsi hostdev source") }
-            guard let address = source.child("address") else { throw .malformed("'address' must be specified for scsi hostdev source") }
+            guard let adapter = source.child("adapter")?.nonEmpty("name") else {
+                throw .malformed("'adapter' must be specified for scsi hostdev source")
+            }
+            guard let address = source.child("address") else {
+                throw .malformed("'address' must be specified for scsi hostdev source")
+            }
             _ = address.attribute("type")
             self.init(
                 .adapter(
@@ -163,7 +169,9 @@ extension HostDevice.SCSI {
                 }
             }
             source.authentication?.write(to: &writer)
-            if let initiator = network.initiator { writer.element("initiator") { $0.element("iqn") { $0.attribute("name", initiator) } } }
+            if let initiator = network.initiator {
+                writer.element("initiator") { $0.element("iqn") { $0.attribute("name", initiator) } }
+            }
         case .adapter(let name, let address):
             writer.element("adapter") { $0.attribute("name", name) }
             writer.element("address") {

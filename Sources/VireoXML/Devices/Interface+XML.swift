@@ -45,7 +45,8 @@ extension Interface {
         guard let model = element.child("model")?.nonEmpty("type") else { return nil }
         let allowed = model.utf8.allSatisfy { byte in
             switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"),
                 UInt8(ascii: "-"), UInt8(ascii: "_"):
                 true
             default: false
@@ -92,7 +93,9 @@ extension Interface {
             if let linkState { writer.element("link") { $0.attribute("state", linkState) } }
             if let mtu { writer.element("mtu") { $0.attribute("size", mtu) } }
             if let coalesceMaximumFrames {
-                writer.element("coalesce") { $0.element("rx") { $0.element("frames") { $0.attribute("max", coalesceMaximumFrames) } } }
+                writer.element("coalesce") {
+                    $0.element("rx") { $0.element("frames") { $0.attribute("max", coalesceMaximumFrames) } }
+                }
             }
             info.write(to: &writer, options)
         }

@@ -196,7 +196,8 @@ extension Bandwidth {
 extension Bandwidth.Rate {
     init(_ element: XMLElement) throws(VireoError) {
         self.init(
-            average: try element.unsigned64("average"), peak: try element.unsigned64("peak"), burst: try element.unsigned64("burst"),
+            average: try element.unsigned64("average"), peak: try element.unsigned64("peak"),
+            burst: try element.unsigned64("burst"),
             floor: try element.unsigned64("floor"))
     }
 
@@ -213,7 +214,9 @@ extension VLAN {
         let tags = try element.children("tag") { tag throws(VireoError) in
             Tag(id: try tag.requiredInteger("id", in: 0...4095), nativeMode: try tag.word("nativeMode"))
         }
-        guard !tags.isEmpty else { throw .malformed("missing tag id - each <vlan> must have at least one <tag id='n'/> subelement") }
+        guard !tags.isEmpty else {
+            throw .malformed("missing tag id - each <vlan> must have at least one <tag id='n'/> subelement")
+        }
         self.init(isTrunk: try element.yesNo("trunk"), tags: tags)
         if tags.count > 1 {
             guard isTrunk != false else {
@@ -243,7 +246,9 @@ extension VirtualPort {
     init(_ element: XMLElement) throws(VireoError) {
         self.init(type: element.nonEmpty("type"))
         guard let child = element.child("parameters") else { return }
-        for attribute in child.attributes where Self.names.contains(attribute.name) { parameters[attribute.name] = attribute.value }
+        for attribute in child.attributes where Self.names.contains(attribute.name) {
+            parameters[attribute.name] = attribute.value
+        }
         child.consumeAll()
     }
 

@@ -80,12 +80,15 @@ extension NetworkSource.Host {
     init(_ element: XMLElement) throws(VireoError) {
         self.init(
             name: element.nonEmpty("name"), port: try element.integer("port", in: 0...65535),
-            transport: try element.word("transport", unknown: "unknown protocol transport type"), socket: element.nonEmpty("socket"))
+            transport: try element.word("transport", unknown: "unknown protocol transport type"),
+            socket: element.nonEmpty("socket"))
         switch transport {
         case .unix?:
             guard socket != nil else { throw .malformed("missing socket for unix transport") }
         case .tcp?, .rdma?, nil:
-            guard socket == nil else { throw .malformed("transport '\(transport?.rawValue ?? "tcp")' does not support socket attribute") }
+            guard socket == nil else {
+                throw .malformed("transport '\(transport?.rawValue ?? "tcp")' does not support socket attribute")
+            }
             guard name != nil else { throw .malformed("missing name for host") }
         }
     }

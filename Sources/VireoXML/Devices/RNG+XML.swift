@@ -21,7 +21,8 @@ extension RNG {
         default: throw backend.invalid("model", word)
         }
         if let rate = element.child("rate") {
-            self.rate = Rate(bytes: try rate.requiredInteger("bytes", in: 1...Int(UInt32.max)), periodMilliseconds: try rate.integer("period"))
+            self.rate = Rate(
+                bytes: try rate.requiredInteger("bytes", in: 1...Int(UInt32.max)), periodMilliseconds: try rate.integer("period"))
         }
         if let driver = element.child("driver") { virtio = try VirtioOptions(driver) }
         info = try DeviceInfo(element)

@@ -58,7 +58,9 @@ extension TPM.Emulator {
         secret = try backend.child("encryption")?.uuid("secret")
         keepsState = try backend.yesNo("persistent_state")
         if let banks = backend.child("active_pcr_banks") {
-            for bank in TPM.PCRBank.allCases where banks.elements.contains(where: { $0.name == bank.rawValue }) { activePCRBanks.append(bank) }
+            for bank in TPM.PCRBank.allCases where banks.elements.contains(where: { $0.name == bank.rawValue }) {
+                activePCRBanks.append(bank)
+            }
             for bank in banks.elements where TPM.PCRBank(rawValue: bank.name) != nil { bank.consume() }
         }
     }

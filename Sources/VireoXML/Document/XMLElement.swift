@@ -139,7 +139,9 @@ package struct XMLElement {
         let declaration = prefix.map { "xmlns:\($0)" } ?? "xmlns"
         var element = Optional(self)
         while let current = element {
-            if let value = current.attributes.last(where: { $0.name == declaration })?.value { return value.isEmpty ? nil : value }
+            if let value = current.attributes.last(where: { $0.name == declaration })?.value {
+                return value.isEmpty ? nil : value
+            }
             element = current.parent
         }
         return nil

@@ -53,7 +53,9 @@ extension XMLParser {
         while true {
             let before = position
             skipSpace()
-            guard position < source.count else { throw error("couldn't find end of start tag \(text(name)) line \(line(of: start))") }
+            guard position < source.count else {
+                throw error("couldn't find end of start tag \(text(name)) line \(line(of: start))")
+            }
             let byte = current
             if byte == UInt8(ascii: ">") || byte == UInt8(ascii: "/") { break }
             guard position > before else { throw error("attributes construct error") }
@@ -78,7 +80,8 @@ extension XMLParser {
         let expected = nodes[index].range
         guard let name = try parseName(), source[name.bounds] == source[expected.bounds] else {
             let found = String(decoding: source[min(start + 2, source.count)..<position], as: UTF8.self)
-            throw error("opening and ending tag mismatch: \(text(expected)) line \(line(of: Int(nodes[index].offset))) and \(found)")
+            throw error(
+                "opening and ending tag mismatch: \(text(expected)) line \(line(of: Int(nodes[index].offset))) and \(found)")
         }
         skipSpace()
         guard position < source.count, current == UInt8(ascii: ">") else { throw error("expected '>'") }

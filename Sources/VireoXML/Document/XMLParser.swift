@@ -75,7 +75,9 @@ package struct XMLParser {
     private mutating func parseContent(of parent: Int) throws(XMLError) {
         guard position < source.count else {
             let name = source[nodes[parent].range.bounds]
-            throw error("premature end of data in tag \(String(decoding: name, as: UTF8.self)) line \(line(of: Int(nodes[parent].offset)))")
+            throw error(
+                "premature end of data in tag \(String(decoding: name, as: UTF8.self)) line \(line(of: Int(nodes[parent].offset)))"
+            )
         }
         guard current == UInt8(ascii: "<") else { return try parseText(parent: parent) }
         switch byte(at: position + 1) {

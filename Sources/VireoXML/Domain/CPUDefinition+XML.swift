@@ -19,7 +19,8 @@ extension CPUDefinition {
         isMigratable = try element.onOff("migratable")
         if let model = element.child("model") {
             let name = model.trimmedText
-            self.model = Model(name: name.isEmpty ? nil : name, fallback: try model.word("fallback"), vendorID: model.nonEmpty("vendor_id"))
+            self.model = Model(
+                name: name.isEmpty ? nil : name, fallback: try model.word("fallback"), vendorID: model.nonEmpty("vendor_id"))
             if let vendor = self.model?.vendorID, vendor.utf8.count != 12 || vendor.contains(",") {
                 throw .malformed("vendor_id must be exactly 12 characters long", origin: .cpu)
             }
@@ -36,7 +37,8 @@ extension CPUDefinition {
             self.cache = Cache(level: try cache.integer("level", in: 1...3), mode: try cache.requiredWord("mode"))
         }
         if let address = element.child("maxphysaddr") {
-            maximumPhysicalAddress = PhysicalAddressWidth(mode: try address.requiredWord("mode"), bits: try address.integer("bits"))
+            maximumPhysicalAddress = PhysicalAddressWidth(
+                mode: try address.requiredWord("mode"), bits: try address.integer("bits"))
         }
         features = try element.children("feature") { feature throws(VireoError) in
             Feature(name: try feature.required("name"), policy: try feature.word("policy"))
@@ -54,7 +56,8 @@ extension CPUDefinition {
         cells.sort { $0.id < $1.id }
         guard cells.map(\.id) == Array(cells.indices) else {
             throw .malformed(
-                "Exactly one 'cell' element per guest NUMA cell allowed, non-contiguous ranges or ranges not starting from 0 are not allowed")
+                "Exactly one 'cell' element per guest NUMA cell allowed, non-contiguous ranges or ranges not starting from 0 are not allowed"
+            )
         }
         for (index, cell) in cells.enumerated() {
             for other in cells[..<index] where cell.cpus?.overlaps(other.cpus) == true {
@@ -129,18 +132,23 @@ extension CPUSet {
 extension NUMACell {
     /// - Parameter position: the id of a cell that names none.
     fileprivate init(_ element: XMLElement, position: Int) throws(VireoError) {
-        guard let memory = try element.size(attribute: "memory") else { throw .malformed("missing element or attribute './@memory'") }
+        guard let memory = try element.size(attribute: "memory") else {
+            throw .malformed("missing element or attribute './@memory'")
+        }
         let text = element.attribute("cpus")
         let cpus = text.flatMap { CPUSet($0) }
         guard text == nil || text == "" || cpus != nil else { throw .malformed("Failed to parse bitmap '\(text ?? "")'") }
         self.init(id: try element.integer("id") ?? position, cpus: cpus, memory: memory.roundedUp(toMultipleOf: 1024))
         memoryAccess = try element.word("memAccess")
         discards = try element.yesNo("discard")
-        distances = try element.child("distances")?.children("sibling") { sibling throws(VireoError) in
-            Distance(cell: try sibling.requiredInteger("id"), value: try sibling.requiredInteger("value", in: 10...255))
-        }.sorted { $0.cell < $1.cell } ?? []
+        distances =
+            try element.child("distances")?.children("sibling") { sibling throws(VireoError) in
+                Distance(cell: try sibling.requiredInteger("id"), value: try sibling.requiredInteger("value", in: 10...255))
+            }.sorted { $0.cell < $1.cell } ?? []
         caches = try element.children("cache") { cache throws(VireoError) in
-            guard let size = try cache.child("size")?.size(attribute: "value"), let line = try cache.child("line")?.size(attribute: "value") else {
+            guard let size = try cache.child("size")?.size(attribute: "value"),
+                let line = try cache.child("line")?.size(attribute: "value")
+            else {
                 throw .malformed("Missing 'size' or 'line' of NUMA cache")
             }
             return Cache(

@@ -16,7 +16,9 @@ extension Clock {
             guard let number = Int64(seconds) else { throw element.invalid("adjustment", seconds) }
             offset = .variable(seconds: number, basis: try element.word("basis", unknown: "unknown clock basis"))
         case "timezone":
-            guard let zone = element.nonEmpty("timezone") else { throw .malformed("missing 'timezone' attribute for clock with offset='timezone'") }
+            guard let zone = element.nonEmpty("timezone") else {
+                throw .malformed("missing 'timezone' attribute for clock with offset='timezone'")
+            }
             offset = .timezone(zone)
         case "absolute":
             guard let start = try element.unsigned64("start") else { throw element.missing("start") }
@@ -82,7 +84,8 @@ extension Clock.Timer {
         mode = try element.word("mode")
         if let catchup = element.child("catchup") {
             self.catchup = Clock.Catchup(
-                threshold: try catchup.unsigned64("threshold"), slew: try catchup.unsigned64("slew"), limit: try catchup.unsigned64("limit"))
+                threshold: try catchup.unsigned64("threshold"), slew: try catchup.unsigned64("slew"),
+                limit: try catchup.unsigned64("limit"))
         }
     }
 

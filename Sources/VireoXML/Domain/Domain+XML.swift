@@ -76,10 +76,11 @@ extension Domain {
             resource = ResourceDefinition(
                 partition: element.childText("partition"), fibreChannelAppID: element.child("fibrechannel")?.nonEmpty("appid"))
         }
-        performanceEvents = try root.child("perf")?.children("event") { event throws(VireoError) in
-            guard let isEnabled = try event.yesNo("enabled") else { throw event.missing("enabled") }
-            return PerformanceEvent(name: try event.required("name"), isEnabled: isEnabled)
-        } ?? []
+        performanceEvents =
+            try root.child("perf")?.children("event") { event throws(VireoError) in
+                guard let isEnabled = try event.yesNo("enabled") else { throw event.missing("enabled") }
+                return PerformanceEvent(name: try event.required("name"), isEnabled: isEnabled)
+            } ?? []
     }
 
     func write(to writer: inout XMLWriter, _ options: WriteOptions) {
@@ -190,7 +191,9 @@ extension QEMUCommandLine {
                     byte == UInt8(ascii: "_") || (index > 0 && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte))
                         || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
                 }
-                guard isName else { throw .malformed("Invalid environment name, it must contain only alphanumerics and underscore") }
+                guard isName else {
+                    throw .malformed("Invalid environment name, it must contain only alphanumerics and underscore")
+                }
                 environment.append(EnvironmentVariable(name: name, value: element.attribute("value")))
             default: continue
             }

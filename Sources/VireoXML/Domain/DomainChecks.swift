@@ -11,7 +11,8 @@ extension Domain {
         for disk in devices.disks {
             if let other = targets.updateValue(disk, forKey: disk.target) {
                 throw .malformed(
-                    "target '\(disk.target)' duplicated for disk sources '\(other.source.path ?? "NULL")' and '\(disk.source.path ?? "NULL")'")
+                    "target '\(disk.target)' duplicated for disk sources '\(other.source.path ?? "NULL")' and '\(disk.source.path ?? "NULL")'"
+                )
             }
         }
         var controllers: Set<String> = []
@@ -44,7 +45,8 @@ extension Domain {
     /// Either the `<os>` names kinds of devices, or devices name their place; no place twice.
     private func checkBootOrder() throws(VireoError) {
         var seen: Set<Int> = []
-        let orders = devices.disks.map(\.bootOrder) + devices.interfaces.map(\.bootOrder) + devices.hostDevices.map(\.bootOrder)
+        let orders =
+            devices.disks.map(\.bootOrder) + devices.interfaces.map(\.bootOrder) + devices.hostDevices.map(\.bootOrder)
             + devices.redirectedDevices.map(\.bootOrder) + devices.filesystems.map(\.bootOrder)
         for order in orders.compactMap(\.self) where order > 0 {
             guard os.bootDevices.isEmpty else {

@@ -7,7 +7,8 @@ import VireoModel
 extension Features {
     /// Switches written as `<name state='on'/>`, in libvirt's order.
     private static let known: Set<String> = [
-        "htm", "nested-hv", "cfpc", "sbbc", "ibs", "hpt", "gic", "resize-hpt", "ccf-assist", "xen", "capabilities", "privnet", "async-teardown",
+        "htm", "nested-hv", "cfpc", "sbbc", "ibs", "hpt", "gic", "resize-hpt", "ccf-assist", "xen", "capabilities", "privnet",
+        "async-teardown",
     ]
 
     init(_ element: XMLElement) throws(VireoError) {
@@ -61,7 +62,9 @@ extension Features {
             if let ioapic { writer.element("ioapic") { $0.attribute("driver", ioapic) } }
             vmCoreInfo?.write("vmcoreinfo", to: &writer)
             if let msrs { writer.element("msrs") { $0.attribute("unknown", msrs) } }
-            if let cache = tcg?.translationCache, cache != .zero { writer.element("tcg") { cache.writeKibibytes("tb-cache", to: &$0) } }
+            if let cache = tcg?.translationCache, cache != .zero {
+                writer.element("tcg") { cache.writeKibibytes("tb-cache", to: &$0) }
+            }
         }
     }
 }
@@ -102,7 +105,9 @@ extension HyperV {
             case .spinlocks where state: spinlockRetries = try child.requiredInteger("retries", in: 0xFFF...Int(UInt32.max))
             case .vendorID where state:
                 let value = try child.required("value")
-                guard value.utf8.count <= 12, !value.contains(",") else { throw .malformed("HyperV vendor_id value must not be more than 12 characters, without comma") }
+                guard value.utf8.count <= 12, !value.contains(",") else {
+                    throw .malformed("HyperV vendor_id value must not be more than 12 characters, without comma")
+                }
                 vendorID = value
             case .stimer: directTimer = try child.child("direct")?.onOff("state")
             default: break
@@ -142,14 +147,17 @@ extension KVMFeatures {
             if let size, size & (size - 1) != 0 { throw .malformed("dirty ring must be power of 2 and ranges [1024, 65536]") }
             dirtyRing = DirtyRing(isOn: isOn, size: size)
         }
-        for child in element.elements where !["hidden", "hint-dedicated", "poll-control", "pv-ipi", "dirty-ring"].contains(child.name) {
+        for child in element.elements
+        where !["hidden", "hint-dedicated", "poll-control", "pv-ipi", "dirty-ring"].contains(child.name) {
             throw .unsupported("unsupported KVM feature: \(child.name)")
         }
     }
 
     func write(to writer: inout XMLWriter) {
         writer.elementUnlessEmpty("kvm") { writer in
-            for (name, state) in [("hidden", hidden), ("hint-dedicated", hintDedicated), ("poll-control", pollControl), ("pv-ipi", pvIPI)] {
+            for (name, state) in [
+                ("hidden", hidden), ("hint-dedicated", hintDedicated), ("poll-control", pollControl), ("pv-ipi", pvIPI),
+            ] {
                 if let state { writer.element(name) { $0.attribute("state", onOff: state) } }
             }
             if let dirtyRing {

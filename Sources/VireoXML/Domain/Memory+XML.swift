@@ -16,7 +16,9 @@ extension MemoryDefinition {
         guard let total else {
             throw .malformed("Memory size must be specified via <memory> or in the <numa> configuration")
         }
-        self.init(total: total.roundedUp(toMultipleOf: 1024), current: try root.childSize("currentMemory")?.roundedUp(toMultipleOf: 1024))
+        self.init(
+            total: total.roundedUp(toMultipleOf: 1024),
+            current: try root.childSize("currentMemory")?.roundedUp(toMultipleOf: 1024))
         dumpCore = try element?.onOff("dumpCore")
         if let maximum = root.child("maxMemory") {
             let size = try maximum.size()
@@ -100,7 +102,7 @@ extension MemoryTune {
         func limit(_ name: StaticString) throws(VireoError) -> ByteCount? {
             guard let child = element.child(name) else { return nil }
             // The word for "no limit" is a number too large to be counted in bytes.
-            if let number = UInt64(child.trimmedText), number >= Self.unlimited { 
+            if let number = UInt64(child.trimmedText), number >= Self.unlimited {
                 _ = child.attribute("unit")
                 return nil
             }
@@ -128,7 +130,8 @@ extension NUMATune {
         if let memory = element.child("memory") {
             self.memory = Memory(
                 mode: try memory.word("mode", unknown: "Unsupported NUMA memory tuning mode"),
-                placement: try memory.word("placement", unknown: "Unsupported NUMA memory placement mode"), nodes: try memory.cpuSet("nodeset"))
+                placement: try memory.word("placement", unknown: "Unsupported NUMA memory placement mode"),
+                nodes: try memory.cpuSet("nodeset"))
         }
         nodes = try element.children("memnode") { node throws(VireoError) in
             guard let nodes = try node.cpuSet("nodeset") else { throw node.missing("nodeset") }

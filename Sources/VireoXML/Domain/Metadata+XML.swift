@@ -62,7 +62,9 @@ extension XMLElement {
         while let element = pending.popLast() {
             prefixes.append(element.prefix ?? "")
             for attribute in element.attributes {
-                guard let colon = attribute.name.firstIndex(of: ":"), !attribute.name.hasPrefix("xmlns:"), !attribute.name.hasPrefix("xml:") else { continue }
+                guard let colon = attribute.name.firstIndex(of: ":"), !attribute.name.hasPrefix("xmlns:"),
+                    !attribute.name.hasPrefix("xml:")
+                else { continue }
                 prefixes.append(String(attribute.name[..<colon]))
             }
             pending += element.elements
@@ -78,7 +80,8 @@ extension XMLElement {
     ///   - removing: a prefix that is taken off names, with its declaration.
     ///   - depth: where given, elements go on lines of their own at that level, as libxml2 formats: not where text is inside.
     func serialize(
-        into text: inout String, declarations: [(String, String)] = [], prefix: String? = nil, removing: String? = nil, depth: Int? = nil
+        into text: inout String, declarations: [(String, String)] = [], prefix: String? = nil, removing: String? = nil,
+        depth: Int? = nil
     ) {
         var name = name
         if let prefix, self.prefix == nil { name = "\(prefix):\(name)" }
@@ -99,7 +102,9 @@ extension XMLElement {
         for node in nodes {
             if let inner { text += "\n" + String(repeating: "  ", count: inner) }
             switch node.kind {
-            case .element: XMLElement(document: document, index: node.index).serialize(into: &text, prefix: prefix, removing: removing, depth: inner)
+            case .element:
+                XMLElement(document: document, index: node.index).serialize(
+                    into: &text, prefix: prefix, removing: removing, depth: inner)
             case .text: text += Self.escaped(document.string(node.range), isAttribute: false)
             case .cdata: text += "<![CDATA[\(document.string(node.range))]]>"
             case .comment: text += "<!--\(document.string(node.range))-->"
@@ -111,7 +116,9 @@ extension XMLElement {
     }
 
     private var childNodes: [(kind: XMLDocument.Node.Kind, range: XMLDocument.TextRange, index: Int)] {
-        var (result, next) = ([(kind: XMLDocument.Node.Kind, range: XMLDocument.TextRange, index: Int)](), document.nodes[index].firstChild)
+        var (result, next) = (
+            [(kind: XMLDocument.Node.Kind, range: XMLDocument.TextRange, index: Int)](), document.nodes[index].firstChild
+        )
         while next >= 0 {
             let node = document.nodes[Int(next)]
             result.append((node.kind, node.range, Int(next)))

@@ -6,7 +6,9 @@ import VireoModel
 
 extension OSDefinition {
     init(_ element: XMLElement) throws(VireoError) {
-        guard let type = element.child("type"), !type.trimmedText.isEmpty else { throw .malformed("an os <type> must be specified") }
+        guard let type = element.child("type"), !type.trimmedText.isEmpty else {
+            throw .malformed("an os <type> must be specified")
+        }
         let word = type.trimmedText
         guard word == "hvm" else {
             let isKnown = ["xen", "linux", "exe", "uml", "xenpvh"].contains(word)
@@ -16,10 +18,11 @@ extension OSDefinition {
         }
         self.init(type: word, architecture: type.nonEmpty("arch"), machine: type.nonEmpty("machine"))
         firmware = try element.word("firmware", unknown: "unknown firmware value")
-        firmwareFeatures = try element.child("firmware")?.children("feature") { feature throws(VireoError) in
-            guard let isEnabled = try feature.yesNo("enabled") else { throw feature.missing("enabled") }
-            return FirmwareFeature(name: try feature.requiredWord("name"), isEnabled: isEnabled)
-        } ?? []
+        firmwareFeatures =
+            try element.child("firmware")?.children("feature") { feature throws(VireoError) in
+                guard let isEnabled = try feature.yesNo("enabled") else { throw feature.missing("enabled") }
+                return FirmwareFeature(name: try feature.requiredWord("name"), isEnabled: isEnabled)
+            } ?? []
         loader = try element.child("loader", as: Loader.init)
         nvram = try element.child("nvram", as: NVRAM.init)
         kernel = element.childText("kernel")
@@ -30,19 +33,22 @@ extension OSDefinition {
             try boot.requiredWord("dev", unknown: "unknown boot device") as BootDevice
         }
         if let menu = element.child("bootmenu"), let isEnabled = try menu.yesNo("enable") {
-            bootMenu = BootMenu(isEnabled: isEnabled, timeoutMilliseconds: isEnabled ? try menu.integer("timeout", in: 0...65535) : nil)
+            bootMenu = BootMenu(
+                isEnabled: isEnabled, timeoutMilliseconds: isEnabled ? try menu.integer("timeout", in: 0...65535) : nil)
             if !isEnabled { _ = menu.attribute("timeout") }
         }
         if let bios = element.child("bios") {
             self.bios = BIOS(
-                useSerial: try bios.yesNo("useserial"), rebootTimeoutMilliseconds: try bios.integer("rebootTimeout", in: -1...65535))
+                useSerial: try bios.yesNo("useserial"),
+                rebootTimeoutMilliseconds: try bios.integer("rebootTimeout", in: -1...65535))
         }
         smbios = try element.child("smbios")?.requiredWord("mode", unknown: "unknown smbios mode")
-        acpiTables = try element.child("acpi")?.children("table") { table throws(VireoError) in
-            let type = try table.required("type")
-            guard type == "slic" else { throw .unsupported("unknown acpi table type: \(type)") }
-            return ACPITable(type: type, path: table.trimmedText)
-        } ?? []
+        acpiTables =
+            try element.child("acpi")?.children("table") { table throws(VireoError) in
+                let type = try table.required("type")
+                guard type == "slic" else { throw .unsupported("unknown acpi table type: \(type)") }
+                return ACPITable(type: type, path: table.trimmedText)
+            } ?? []
     }
 
     func write(to writer: inout XMLWriter, _ options: WriteOptions) {
@@ -139,7 +145,11 @@ extension OSDefinition.NVRAM {
             if let source, hasSourceElement { writer.attribute("type", source.location.typeWord) }
             writer.attribute("format", format)
             guard let source else { return }
-            if hasSourceElement { source.write(to: &writer, options, writesIndex: false) } else if let path = source.path { writer.content(path) }
+            if hasSourceElement {
+                source.write(to: &writer, options, writesIndex: false)
+            } else if let path = source.path {
+                writer.content(path)
+            }
         }
     }
 }

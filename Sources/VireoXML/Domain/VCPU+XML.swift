@@ -14,16 +14,22 @@ extension VCPUDefinition {
             maximum = UInt16(text).map(Int.init) ?? 1
             guard maximum > 0 else { throw .malformed("Domain requires at least 1 vCPU") }
             current = try element.integer("current", in: 1...Int(UInt16.max))
-            guard effectiveCurrent <= maximum else { throw .malformed("maxvcpus must not be less than current vcpus (\(maximum) < \(effectiveCurrent))") }
+            guard effectiveCurrent <= maximum else {
+                throw .malformed("maxvcpus must not be less than current vcpus (\(maximum) < \(effectiveCurrent))")
+            }
             placement = try element.word("placement", unknown: "Unsupported CPU placement mode")
             hostCPUs = placement == .auto ? nil : try element.cpuSet("cpuset")
         }
-        individual = try root.child("vcpus")?.children("vcpu") { element throws(VireoError) in
-            guard let isEnabled = try element.yesNo("enabled") else { throw .malformed("missing or invalid vcpu 'enabled' attribute") }
-            return VCPU(
-                id: try element.requiredInteger("id"), isEnabled: isEnabled, isHotpluggable: try element.yesNo("hotpluggable"),
-                order: try element.integer("order"))
-        } ?? []
+        individual =
+            try root.child("vcpus")?.children("vcpu") { element throws(VireoError) in
+                guard let isEnabled = try element.yesNo("enabled") else {
+                    throw .malformed("missing or invalid vcpu 'enabled' attribute")
+                }
+                return VCPU(
+                    id: try element.requiredInteger("id"), isEnabled: isEnabled,
+                    isHotpluggable: try element.yesNo("hotpluggable"),
+                    order: try element.integer("order"))
+            } ?? []
     }
 
     func write(to writer: inout XMLWriter) {
@@ -127,7 +133,9 @@ extension CPUTune {
         }
     }
 
-    private static func bandwidth(_ element: XMLElement, _ period: StaticString, _ quota: StaticString) throws(VireoError) -> Bandwidth {
+    private static func bandwidth(_ element: XMLElement, _ period: StaticString, _ quota: StaticString) throws(VireoError)
+        -> Bandwidth
+    {
         var value = Bandwidth(periodMicroseconds: try element.childUnsigned64(period))
         if let child = element.child(quota) {
             guard let number = Int64(child.trimmedText) else { throw child.invalidText }
@@ -146,7 +154,9 @@ extension CPUTune {
         }.sorted { $0.id < $1.id }
     }
 
-    private static func scheduling(_ element: XMLElement, _ name: StaticString, _ ids: StaticString) throws(VireoError) -> [Scheduling] {
+    private static func scheduling(_ element: XMLElement, _ name: StaticString, _ ids: StaticString) throws(VireoError)
+        -> [Scheduling]
+    {
         try element.children(name) { child throws(VireoError) in
             guard let ids = try child.cpuSet(ids) else { throw child.missing(ids) }
             return try scheduling(child, ids: ids)
@@ -163,7 +173,8 @@ extension CPUTune {
         writer.elementUnlessEmpty("cputune") { writer in
             writer.element("shares", text: shares)
             for (prefix, bandwidth) in [
-                ("", vcpuBandwidth), ("global_", globalBandwidth), ("emulator_", emulatorBandwidth), ("iothread_", ioThreadBandwidth),
+                ("", vcpuBandwidth), ("global_", globalBandwidth), ("emulator_", emulatorBandwidth),
+                ("iothread_", ioThreadBandwidth),
             ] {
                 if let period = bandwidth.periodMicroseconds, period != 0 { writer.element("\(prefix)period", text: period) }
                 if let quota = bandwidth.quotaMicroseconds, quota != 0 { writer.element("\(prefix)quota", text: quota) }
