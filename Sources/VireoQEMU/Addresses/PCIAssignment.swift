@@ -187,7 +187,9 @@ package struct PCIAssignment {
     private mutating func placePrimaryVideo(
         atSlot slot: Int, in topology: inout PCITopology, for connection: PCIConnection
     ) throws(VireoError) {
-        guard let video = devices.videos.first, video.model != .none, video.model != .ramfb, video.info.wantsPCIAddress else { return }
+        guard let video = devices.videos.first, video.model != .none, video.model != .ramfb, video.info.wantsPCIAddress else {
+            return
+        }
         if topology.isInUse(bus: 0, slot: slot) {
             let address = try topology.reserveNext(for: self.connection(of: .video(0)))
             if !topology.grows { devices.videos[0].address = .pci(address) }
@@ -282,7 +284,9 @@ package struct PCIAssignment {
     private mutating func markMultifunction() {
         let addresses = devices.references.compactMap { devices[$0].address?.pci }
         for reference in devices.references {
-            guard var address = devices[reference].address?.pci, address.function == 0, address.isMultifunction == nil else { continue }
+            guard var address = devices[reference].address?.pci, address.function == 0, address.isMultifunction == nil else {
+                continue
+            }
             let isShared = addresses.contains {
                 ($0.domain, $0.bus, $0.slot) == (address.domain, address.bus, address.slot) && $0.function != 0
             }
@@ -305,7 +309,8 @@ package struct PCIAssignment {
                 if let address, number <= address.bus {
                     throw VireoError(
                         .configUnsupported,
-                        "the PCI controller with index \(number) is plugged into bus \(address.bus); its index must be the larger one")
+                        "the PCI controller with index \(number) is plugged into bus \(address.bus); its index must be the larger one"
+                    )
                 }
             case .dmiToPCIBridge?: controller.pci.modelName = controller.pci.modelName ?? "i82801b11-bridge"
             case .pcieToPCIBridge?: controller.pci.modelName = controller.pci.modelName ?? "pcie-pci-bridge"

@@ -14,7 +14,8 @@ package enum MachineFamily: Hashable, Sendable {
         case "q35"?: self = .q35
         case let name? where name.hasPrefix("pc-q35"): self = .q35
         case "pc"?: self = .i440fx
-        case let name? where name.hasPrefix("pc-i440fx") || name.hasPrefix("pc-0.") || name.hasPrefix("pc-1.") || name.hasPrefix("rhel"):
+        case let name?
+        where name.hasPrefix("pc-i440fx") || name.hasPrefix("pc-0.") || name.hasPrefix("pc-1.") || name.hasPrefix("rhel"):
             self = .i440fx
         case "isapc"?: self = .isaPC
         case let name? where name.hasPrefix("microvm"): self = .microVM

@@ -206,7 +206,8 @@ package struct PCITopology: Hashable, Sendable {
         let bus = buses[address.bus]
         guard Self.fits(connection, on: bus.takes, bus: address.bus, isGiven: isGiven) else {
             throw refuse(
-                "cannot be used: the controller with index \(address.bus) (\(bus.model.rawValue)) does not take a \(connection.words)")
+                "cannot be used: the controller with index \(address.bus) (\(bus.model.rawValue)) does not take a \(connection.words)"
+            )
         }
         guard (bus.firstSlot...bus.lastSlot).contains(address.slot) else {
             throw refuse("has a slot outside \(bus.firstSlot) to \(bus.lastSlot), which is what the bus has")

@@ -28,7 +28,8 @@ package struct USBPorts {
         guard !users.isEmpty || !devices.hubs.isEmpty else { return }
         let controllers = devices.controllers.filter { $0.kind == .usb }
         guard controllers.contains(where: { $0.model != Controller.Model.none }) else {
-            throw VireoError(.configUnsupported, "the domain has USB devices, but its USB controller is switched off (model 'none')")
+            throw VireoError(
+                .configUnsupported, "the domain has USB devices, but its USB controller is switched off (model 'none')")
         }
         addHubs(for: users.count, to: &devices)
 
@@ -76,7 +77,8 @@ package struct USBPorts {
         buses[address.bus] = bus
     }
 
-    private static func take(_ port: ArraySlice<Int>, of node: inout Node, isHub: Bool, _ address: USBAddress) throws(VireoError) {
+    private static func take(_ port: ArraySlice<Int>, of node: inout Node, isHub: Bool, _ address: USBAddress) throws(VireoError)
+    {
         func refuse(_ why: String) -> VireoError {
             VireoError(.xmlError, "USB port \(address.portText) of bus \(address.bus) \(why)", origin: .domain)
         }

@@ -33,17 +33,21 @@ package enum VirtioSerialPorts {
         devices.controllers.first { $0.kind == .virtioSerial && $0.index == controller }.map { $0.ports ?? defaultCount }
     }
 
-    private static func reserve(_ address: VirtioSerialAddress, in devices: Devices, _ taken: inout [Int: Set<Int>]) throws(VireoError) {
+    private static func reserve(_ address: VirtioSerialAddress, in devices: Devices, _ taken: inout [Int: Set<Int>])
+        throws(VireoError)
+    {
         guard let count = count(of: address.controller, in: devices) else {
             throw VireoError(.xmlError, "virtio-serial controller \(address.controller) is missing", origin: .domain)
         }
         guard (0..<count).contains(address.port) else {
             throw VireoError(
-                .xmlError, "virtio-serial controller \(address.controller) has no port \(address.port), only \(count)", origin: .domain)
+                .xmlError, "virtio-serial controller \(address.controller) has no port \(address.port), only \(count)",
+                origin: .domain)
         }
         guard taken[address.controller, default: []].insert(address.port).inserted else {
             throw VireoError(
-                .xmlError, "port \(address.port) of virtio-serial controller \(address.controller) is used twice", origin: .domain)
+                .xmlError, "port \(address.port) of virtio-serial controller \(address.controller) is used twice", origin: .domain
+            )
         }
     }
 

@@ -8,7 +8,8 @@ extension QEMUArguments {
     static func addBoot(_ domain: Domain, to line: inout CommandLine) throws(VireoError) {
         var options = Options("strict=on")
         if let menu = domain.os.bootMenu {
-            options = Options("menu=\(menu.isEnabled ? "on" : "off")").with("splash-time", menu.timeoutMilliseconds).with("strict", true)
+            options = Options("menu=\(menu.isEnabled ? "on" : "off")").with("splash-time", menu.timeoutMilliseconds).with(
+                "strict", true)
         }
         options = options.with("reboot-timeout", domain.os.bios?.rebootTimeoutMilliseconds)
         line.add("-boot", options)
@@ -29,7 +30,8 @@ extension QEMUArguments {
         case .utc: options = Options("base=utc")
         case .localtime: options = Options("base=localtime")
         case .timezone(let zone):
-            throw VireoError(.configUnsupported, "clock: offset 'timezone' (\(zone)) is not supported; use utc, localtime or variable")
+            throw VireoError(
+                .configUnsupported, "clock: offset 'timezone' (\(zone)) is not supported; use utc, localtime or variable")
         case .variable(let seconds, let basis):
             guard basis != .localtime else {
                 throw VireoError(.configUnsupported, "clock: offset 'variable' is supported with basis utc only")
@@ -49,7 +51,8 @@ extension QEMUArguments {
             case .catchup?: options = options.with("driftfix", "slew")
             case .merge?, .discard?:
                 throw VireoError(
-                    .configUnsupported, "clock/timer 'rtc': tick policy '\(timer.tickPolicy?.rawValue ?? "")' is not supported by QEMU")
+                    .configUnsupported,
+                    "clock/timer 'rtc': tick policy '\(timer.tickPolicy?.rawValue ?? "")' is not supported by QEMU")
             }
         }
         line.add("-rtc", options)

@@ -38,7 +38,8 @@ extension QEMUArguments {
         case nil: break
         }
         switch cpu.maximumPhysicalAddress?.mode {
-        case .passthrough?: options = options.with("host-phys-bits", true).with("host-phys-bits-limit", cpu.maximumPhysicalAddress?.bits)
+        case .passthrough?:
+            options = options.with("host-phys-bits", true).with("host-phys-bits-limit", cpu.maximumPhysicalAddress?.bits)
         case .emulate?: options = options.with("phys-bits", cpu.maximumPhysicalAddress?.bits)
         case nil: break
         }

@@ -19,7 +19,8 @@ extension QEMUArguments {
         addFlash(flashNodes[1], path: path, format: domain.os.nvram?.format ?? .raw, isReadOnly: false, to: &line)
     }
 
-    private static func addFlash(_ node: String, path: String, format: ImageFormat, isReadOnly: Bool, to line: inout CommandLine) {
+    private static func addFlash(_ node: String, path: String, format: ImageFormat, isReadOnly: Bool, to line: inout CommandLine)
+    {
         line.add(
             "-blockdev",
             JSONObject([
@@ -46,13 +47,17 @@ extension QEMUArguments {
         if let smm = features.smm { options = options.with("smm", smm.state ?? true) }
         if let ioapic = features.ioapic { options = options.with("kernel_irqchip", ioapic == .kvm ? "on" : "split") }
         options = options.with("dump-guest-core", domain.memory.dumpCore ?? false)
-        if domain.cpu?.cells.isEmpty ?? true, let memory = machine.defaultRAMID { options = options.with("memory-backend", memory) }
+        if domain.cpu?.cells.isEmpty ?? true, let memory = machine.defaultRAMID {
+            options = options.with("memory-backend", memory)
+        }
         if domain.os.loader?.kind == .pflash, domain.os.loader?.path != nil {
             options = options.with("pflash0", "\(flashNodes[0])-format")
             if domain.os.nvram?.source != nil { options = options.with("pflash1", "\(flashNodes[1])-format") }
         }
         if domain.machineFamily.hasPCI {
-            if let hpet = domain.clock.timers.first(where: { $0.name == .hpet })?.isPresent { options = options.with("hpet", hpet) }
+            if let hpet = domain.clock.timers.first(where: { $0.name == .hpet })?.isPresent {
+                options = options.with("hpet", hpet)
+            }
             if !features.acpi { options = options.with("acpi", false) }
         }
         line.add("-machine", options)
@@ -64,7 +69,9 @@ extension QEMUArguments {
         if let rom = domain.os.loader, rom.kind == .rom, let path = rom.path { line.add("-bios", path) }
     }
 
-    private static func addAccelerator(_ domain: Domain, _ resources: LaunchResources, to line: inout CommandLine) throws(VireoError) {
+    private static func addAccelerator(_ domain: Domain, _ resources: LaunchResources, to line: inout CommandLine)
+        throws(VireoError)
+    {
         switch (domain.kind, resources.accelerator) {
         case (.kvm, .tcg):
             var why = "KVM does not run guests here"
@@ -92,7 +99,8 @@ extension QEMUArguments {
         if domain.cpu?.cells.isEmpty ?? true {
             if let id = resources.capabilities.machine(named: domain.os.machine ?? "")?.defaultRAMID {
                 let host = domain.numaTune?.memory
-                line.add("-object", try memoryBackend(id, size: total, domain, cell: nil, host: (host?.mode, host?.nodes), resources))
+                line.add(
+                    "-object", try memoryBackend(id, size: total, domain, cell: nil, host: (host?.mode, host?.nodes), resources))
             }
         }
         line.add("-overcommit", "mem-lock=\(locked ? "on" : "off")")
@@ -151,7 +159,8 @@ extension QEMUArguments {
 
     static func addTopology(_ domain: Domain, to line: inout CommandLine) throws(VireoError) {
         let maximum = domain.vcpus.maximum
-        let plugged = domain.vcpus.individual.isEmpty
+        let plugged =
+            domain.vcpus.individual.isEmpty
             ? domain.vcpus.effectiveCurrent
             : max(1, domain.vcpus.individual.count { $0.isEnabled && $0.isHotpluggable != true })
         var options = Options("\(plugged)")
@@ -171,11 +180,13 @@ extension QEMUArguments {
         for cell in cells {
             let id = "ram-node\(cell.id)"
             let tune = domain.numaTune?.nodes.first { $0.cell == cell.id }
-            let host = tune.map { ($0.mode, Optional($0.nodes)) } ?? (domain.numaTune?.memory?.mode, domain.numaTune?.memory?.nodes)
+            let host =
+                tune.map { ($0.mode, Optional($0.nodes)) } ?? (domain.numaTune?.memory?.mode, domain.numaTune?.memory?.nodes)
             line.add("-object", try memoryBackend(id, size: cell.memory, domain, cell: cell, host: host, resources))
             var options = Options("node").with("nodeid", cell.id)
             for range in cell.cpus?.ranges ?? [] {
-                options = options.with("cpus", range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)")
+                options = options.with(
+                    "cpus", range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)")
             }
             line.add("-numa", options.with("memdev", id))
         }

@@ -28,7 +28,8 @@ package struct StartupCommand: Hashable, Sendable {
             guard let alias = interface.alias else { continue }
             commands.append(Self(name: "set_link", arguments: ["name": .string(alias), "up": false]))
         }
-        guard let balloon = domain.devices.memoryBalloon, balloon.model != MemoryBalloon.Model.none, let alias = balloon.alias else {
+        guard let balloon = domain.devices.memoryBalloon, balloon.model != MemoryBalloon.Model.none, let alias = balloon.alias
+        else {
             return commands
         }
         if let period = balloon.statisticsPeriodSeconds, period > 0 {
@@ -55,12 +56,15 @@ package struct StartupCommand: Hashable, Sendable {
         guard let text = password.text else { return [] }
         var arguments: JSONObject = JSONObject([("protocol", .string(name)), ("password", .string(text))])
         // VNC knows no other answer than to keep those who are connected.
-        if let connected = password.connected, name != "vnc" || connected == .keep { arguments["connected"] = .string(connected.rawValue) }
+        if let connected = password.connected, name != "vnc" || connected == .keep {
+            arguments["connected"] = .string(connected.rawValue)
+        }
         var commands = [Self(name: "set_password", arguments: .object(arguments))]
         var time = "never"
         if let end = password.validTo {
             guard let seconds = seconds(ofTimestamp: end) else {
-                throw VireoError(.xmlError, "devices/graphics: passwdValidTo '\(end)' is not of the form YYYY-MM-DDThh:mm:ss", origin: .domain)
+                throw VireoError(
+                    .xmlError, "devices/graphics: passwdValidTo '\(end)' is not of the form YYYY-MM-DDThh:mm:ss", origin: .domain)
             }
             time = "\(seconds)"
         }

@@ -10,7 +10,8 @@ extension DomainDefaults {
         for index in devices.disks.indices { try fillDisk(&devices.disks[index], in: devices) }
         for index in devices.interfaces.indices { fillInterface(&devices.interfaces[index], context) }
         for index in devices.parallels.indices {
-            devices.parallels[index].port = devices.parallels[index].port ?? (devices.parallels.compactMap(\.port).max() ?? -1) + 1
+            devices.parallels[index].port =
+                devices.parallels[index].port ?? (devices.parallels.compactMap(\.port).max() ?? -1) + 1
             devices.parallels[index].source.fillPath()
         }
         for index in devices.channels.indices { devices.channels[index].source.fillPath() }
@@ -31,7 +32,9 @@ extension DomainDefaults {
         for index in devices.watchdogs.indices { devices.watchdogs[index].action = devices.watchdogs[index].action ?? .reset }
         for index in devices.panics.indices { devices.panics[index].model = devices.panics[index].model ?? .isa }
         for index in devices.rngs.indices {
-            if case .random(path: nil) = devices.rngs[index].backend { devices.rngs[index].backend = .random(path: "/dev/random") }
+            if case .random(path: nil) = devices.rngs[index].backend {
+                devices.rngs[index].backend = .random(path: "/dev/random")
+            }
         }
         if var vsock = devices.vsock {
             vsock.model = vsock.model ?? .virtio

@@ -40,7 +40,8 @@ extension DomainDefaults {
         guard let firmware = context.firmware.first(where: { suits($0, domain, interface: interface) }) else {
             throw VireoError(
                 .operationFailed,
-                "no installed firmware fits os/firmware '\(wanted.rawValue)' on machine '\(domain.os.machine ?? "")'; install one, such as Debian's package ovmf")
+                "no installed firmware fits os/firmware '\(wanted.rawValue)' on machine '\(domain.os.machine ?? "")'; install one, such as Debian's package ovmf"
+            )
         }
         var loader = domain.os.loader ?? OSDefinition.Loader()
         switch firmware.mapping {
@@ -99,7 +100,8 @@ extension DomainDefaults {
     /// One file per domain, named after it.
     private static func nvramPath(_ domain: Domain, _ context: DefaultsContext, format: ImageFormat) -> String {
         let suffix = format == .qcow2 ? "qcow2" : "fd"
-        let name = domain.name.text == domain.name.pathComponent(limit: 100)
+        let name =
+            domain.name.text == domain.name.pathComponent(limit: 100)
             ? domain.name.text : "\(domain.name.pathComponent())-\(domain.uuid?.description ?? "")"
         return context.nvramDirectory.appending("\(name)_VARS.\(suffix)").string
     }

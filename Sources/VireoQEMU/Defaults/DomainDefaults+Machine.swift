@@ -114,7 +114,9 @@ extension DomainDefaults {
             var total: UInt64 = 0
             for size in sizes {
                 let (next, overflow) = total.addingReportingOverflow(size)
-                guard !overflow else { throw VireoError(.overflow, "the memory sizes add up to more than 64 bits hold", origin: .domain) }
+                guard !overflow else {
+                    throw VireoError(.overflow, "the memory sizes add up to more than 64 bits hold", origin: .domain)
+                }
                 total = next
             }
             return total

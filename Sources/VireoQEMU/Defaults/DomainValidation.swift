@@ -36,7 +36,8 @@ enum DomainValidation {
     private static func checkVCPUs(_ domain: Domain) throws(VireoError) {
         let vcpus = domain.vcpus
         guard vcpus.maximum >= 1, vcpus.effectiveCurrent >= 1, vcpus.effectiveCurrent <= vcpus.maximum else {
-            throw VireoError(.xmlError, "vcpu: \(vcpus.effectiveCurrent) of \(vcpus.maximum) CPUs cannot be plugged in", origin: .domain)
+            throw VireoError(
+                .xmlError, "vcpu: \(vcpus.effectiveCurrent) of \(vcpus.maximum) CPUs cannot be plugged in", origin: .domain)
         }
         guard let cpu = domain.cpu else { return }
         if let topology = cpu.topology {
@@ -46,11 +47,13 @@ enum DomainValidation {
             }
             guard product == vcpus.maximum else {
                 throw VireoError(
-                    .configUnsupported, "cpu/topology: it has \(product) CPUs, and the domain has \(vcpus.maximum)", origin: .domain)
+                    .configUnsupported, "cpu/topology: it has \(product) CPUs, and the domain has \(vcpus.maximum)",
+                    origin: .domain)
             }
         }
         if let last = cpu.cells.compactMap({ $0.cpus?.last }).max(), last >= vcpus.maximum {
-            throw VireoError(.configUnsupported, "cpu/numa: CPU \(last) is in a cell, but the domain has \(vcpus.maximum)", origin: .domain)
+            throw VireoError(
+                .configUnsupported, "cpu/numa: CPU \(last) is in a cell, but the domain has \(vcpus.maximum)", origin: .domain)
         }
         var seen = CPUSet()
         for member in cpu.cells.compactMap(\.cpus).flatMap(\.members) {
@@ -76,7 +79,8 @@ enum DomainValidation {
                 throw VireoError(.xmlError, "controller pci \(index): a PCI root has index 0", origin: .domain)
             }
             if index == 0, let model = controller.model {
-                let expected: Controller.Model? = domain.machineFamily == .q35 ? .pcieRoot : domain.machineFamily == .i440fx ? .pciRoot : nil
+                let expected: Controller.Model? =
+                    domain.machineFamily == .q35 ? .pcieRoot : domain.machineFamily == .i440fx ? .pciRoot : nil
                 if let expected, model != expected {
                     throw VireoError(
                         .xmlError,
@@ -144,16 +148,19 @@ enum DomainValidation {
             throw VireoError(.configUnsupported, "devices/tpm: model tpm-crb needs TPM version 2.0", origin: .domain)
         }
         for watchdog in devices.watchdogs where watchdog.model == .diag288 {
-            throw VireoError(.configUnsupported, "devices/watchdog: model 'diag288' is not a device of this machine", origin: .domain)
+            throw VireoError(
+                .configUnsupported, "devices/watchdog: model 'diag288' is not a device of this machine", origin: .domain)
         }
         for interface in devices.interfaces {
             if interface.mac?.isMulticast == true {
                 throw VireoError(
-                    .xmlError, "devices/interface: the MAC address \(interface.mac?.description ?? "") is a multicast one", origin: .domain)
+                    .xmlError, "devices/interface: the MAC address \(interface.mac?.description ?? "") is a multicast one",
+                    origin: .domain)
             }
             if case .user = interface.source, interface.mtu != nil {
                 throw VireoError(
-                    .configUnsupported, "devices/interface: QEMU's built-in network cannot set an MTU; use type 'bridge'", origin: .domain)
+                    .configUnsupported, "devices/interface: QEMU's built-in network cannot set an MTU; use type 'bridge'",
+                    origin: .domain)
             }
         }
         if devices.graphics.count(where: { if case .vnc = $0.kind { true } else { false } }) > 1 {

@@ -55,26 +55,20 @@ package enum LiveDefinition {
         }
     }
 
-    /// Says which features the guest really has beside those of the named model: what was added, and what the accelerator lacks.
+    /// Says which features of the named model the accelerator lacks: QEMU leaves them out, and a restored guest must not get them.
     ///
-    /// Then the definition alone, without the host it started on, tells what a restored guest must find.
+    /// What came beside the model is known when QEMU runs, and the service's to add.
     static func describeCPU(_ domain: inout Domain, _ capabilities: QEMUCapabilities) {
-        guard var cpu = domain.cpu, (cpu.mode ?? .custom) == .custom, let name = cpu.model?.name, cpu.check != .full else { return }
-        var features = cpu.features
-        func add(_ feature: String, _ policy: CPUDefinition.Feature.Policy) {
-            guard !features.contains(where: { $0.name == feature }) else { return }
-            features.append(CPUDefinition.Feature(name: feature, policy: policy))
+        guard var cpu = domain.cpu, (cpu.mode ?? .custom) == .custom, let name = cpu.model?.name, cpu.check != .full else {
+            return
         }
-        add("hypervisor", .require)
-        // QEMU's own models have it; libvirt's descriptions of them do not.
-        if ["qemu64", "qemu32", "kvm64", "kvm32"].contains(name) { add("lahf_lm", .require) }
         let accelerator: QEMUCapabilities.Accelerator = domain.kind == .kvm ? .kvm : .tcg
         let definition = capabilities.cpuDefinitions[accelerator]?.first { $0.name == name }
         for feature in definition?.unavailableFeatures ?? [] {
-            add(feature == "pclmulqdq" ? "pclmuldq" : feature.replacing("-", with: "_"), .disable)
+            let word = feature == "pclmulqdq" ? "pclmuldq" : feature.replacing("-", with: "_")
+            guard !cpu.features.contains(where: { $0.name == word }) else { continue }
+            cpu.features.append(CPUDefinition.Feature(name: word, policy: .disable))
         }
-        cpu.features = features
-        cpu.check = .full
         cpu.model?.fallback = .forbid
         domain.cpu = cpu
     }

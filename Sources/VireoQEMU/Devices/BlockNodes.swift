@@ -25,7 +25,8 @@ package enum BlockNodes {
         for (position, layer) in layers.enumerated().reversed() {
             let below = position + 1 < layers.count ? layers[position + 1].source.index : nil
             nodes += try self.layer(
-                layer.source, layer.format, below: below, isBottom: position == layers.count - 1 && disk.backingChain?.isTerminated == true,
+                layer.source, layer.format, below: below,
+                isBottom: position == layers.count - 1 && disk.backingChain?.isTerminated == true,
                 isReadOnly: true, of: disk)
         }
         nodes += try layer(
@@ -69,7 +70,7 @@ package enum BlockNodes {
         }
         var node = JSONObject([("node-name", .string(formatNode(index))), ("read-only", .bool(isReadOnly))])
         if let discard = disk.driver.discard { node["discard"] = .string(discard.rawValue) }
-        if let zeroes = disk.driver.detectZeroes {
+        if let zeroes = disk.driver.detectZeroes, !isReadOnly {
             // Turning zeroes into holes needs permission to make holes.
             node["detect-zeroes"] = .string(zeroes == .unmap && disk.driver.discard != .unmap ? "on" : zeroes.rawValue)
         }
@@ -130,7 +131,8 @@ package enum BlockNodes {
 
     private static func nbd(_ network: NetworkSource, of disk: Disk) throws(VireoError) -> JSONObject {
         guard let host = network.hosts.first, network.tls != true else {
-            throw VireoError(.configUnsupported, "disk '\(disk.target)': an NBD source needs a host, and TLS is not supported yet")
+            throw VireoError(
+                .configUnsupported, "disk '\(disk.target)': an NBD source needs a host, and TLS is not supported yet")
         }
         let server: JSONObject =
             host.transport == .unix

@@ -96,7 +96,8 @@ package struct DeviceBuilder {
         try QEMUArguments.addCells(domain, resources, to: &line)
         let order: [[DeviceReference]] = [
             devices.controllers.indices.filter { devices.controllers[$0].kind == .pci }
-                .sorted { (devices.controllers[$0].index ?? 0) < (devices.controllers[$1].index ?? 0) }.map(DeviceReference.controller),
+                .sorted { (devices.controllers[$0].index ?? 0) < (devices.controllers[$1].index ?? 0) }.map(
+                    DeviceReference.controller),
             devices.controllers.indices.filter { devices.controllers[$0].kind != .pci }.map(DeviceReference.controller),
             devices.hubs.indices.map(DeviceReference.hub),
             devices.disks.indices.map(DeviceReference.disk),

@@ -69,7 +69,9 @@ extension DeviceBuilder {
                     ("type", "user"),
                     (
                         "guestfwd",
-                        .array([.object(JSONObject([("str", .string("tcp:\(address):\(port)-chardev:\(Self.characterID(alias))"))]))])
+                        .array([
+                            .object(JSONObject([("str", .string("tcp:\(address):\(port)-chardev:\(Self.characterID(alias))"))]))
+                        ])
                     ),
                     ("id", .string(alias)),
                 ])

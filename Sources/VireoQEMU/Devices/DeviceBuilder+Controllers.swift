@@ -22,7 +22,8 @@ extension DeviceBuilder {
         case .fdc: object = try device("isa-fdc", controller.info)
         case .ccid: object = try device("usb-ccid", controller.info)
         case .ide:
-            throw VireoError(.configUnsupported, "controller ide \(controller.index ?? 0): a machine has one IDE controller at most")
+            throw VireoError(
+                .configUnsupported, "controller ide \(controller.index ?? 0): a machine has one IDE controller at most")
         case .xenbus, .isa:
             throw VireoError(.configUnsupported, "controller \(controller.kind.rawValue): it is not a device of this machine")
         }
@@ -82,7 +83,8 @@ extension DeviceBuilder {
         case .qemuXHCI?: driver = "qemu-xhci"
         default:
             throw VireoError(
-                .configUnsupported, "controller usb \(controller.index ?? 0): model '\(controller.model?.rawValue ?? "")' is not supported")
+                .configUnsupported,
+                "controller usb \(controller.index ?? 0): model '\(controller.model?.rawValue ?? "")' is not supported")
         }
         var object = try device(driver, controller.info)
         if let ports = controller.ports {
@@ -117,7 +119,8 @@ extension DeviceBuilder {
         case .am53C974?: object = try device("am53c974", controller.info)
         default:
             throw VireoError(
-                .configUnsupported, "controller scsi \(controller.index ?? 0): model '\(controller.model?.rawValue ?? "")' is not supported")
+                .configUnsupported,
+                "controller scsi \(controller.index ?? 0): model '\(controller.model?.rawValue ?? "")' is not supported")
         }
         return object
     }

@@ -40,7 +40,8 @@ extension DeviceBuilder {
 
     private func drive(of disk: Disk) throws(VireoError) -> DriveAddress {
         guard let address = disk.address?.drive else {
-            throw VireoError(.configUnsupported, "disk '\(disk.target)': on bus '\(disk.bus?.rawValue ?? "")' it needs a drive address")
+            throw VireoError(
+                .configUnsupported, "disk '\(disk.target)': on bus '\(disk.bus?.rawValue ?? "")' it needs a drive address")
         }
         return address
     }
@@ -101,7 +102,9 @@ extension DeviceBuilder {
             object["cyls"] = JSONValue(geometry.cylinders)
             object["heads"] = JSONValue(geometry.heads)
             object["secs"] = JSONValue(geometry.sectors)
-            if let translation = geometry.translation, disk.bus == .ide { object["bios-chs-trans"] = .string(translation.rawValue) }
+            if let translation = geometry.translation, disk.bus == .ide {
+                object["bios-chs-trans"] = .string(translation.rawValue)
+            }
         }
         if let serial = disk.serial, disk.bus != .fdc { object["serial"] = .string(serial) }
         if let wwn = disk.wwn.flatMap({ UInt64($0, radix: 16) }), disk.bus == .scsi || disk.bus == .ide || disk.bus == .sata {

@@ -18,7 +18,9 @@ extension DeviceBuilder {
             if let keymap = spice.keymap { arguments.options.append(["-k", keymap]) }
         case .eglHeadless(let node):
             try requireDisplay("egl-headless")
-            arguments.options.append(["-display", node.map { Options("egl-headless").with("rendernode", $0).text } ?? "egl-headless"])
+            arguments.options.append([
+                "-display", node.map { Options("egl-headless").with("rendernode", $0).text } ?? "egl-headless",
+            ])
         case .sdl, .dbus, .rdp, .desktop:
             throw VireoError(
                 .configUnsupported, "devices/graphics: type '\(graphics.kind.typeWord)' is not supported; vnc and spice are")
@@ -109,7 +111,8 @@ extension DeviceBuilder {
         case .qxl: driver = isPrimary ? "qxl-vga" : "qxl"
         case .virtio:
             let base = isPrimary && has("virtio-vga") ? "virtio-vga" : "virtio-gpu"
-            let name = accelerated && has("\(base)-gl") ? "\(base)-gl" : accelerated && has("\(base)-gl-pci") ? "\(base)-gl-pci" : base
+            let name =
+                accelerated && has("\(base)-gl") ? "\(base)-gl" : accelerated && has("\(base)-gl-pci") ? "\(base)-gl-pci" : base
             driver = name == "virtio-gpu" ? "virtio-gpu-pci" : name
         case .default, .xen, .vbox, .parallels, .gop:
             throw VireoError(.configUnsupported, "devices/video: model '\(video.model.rawValue)' is not a device of QEMU")
@@ -154,7 +157,8 @@ extension DeviceBuilder {
         case .file: driver = "wav"
         }
         guard driver == "none" || resources.capabilities.enums["query-audiodevs/ret/driver"]?.contains(driver) ?? true else {
-            throw VireoError(.configUnsupported, "devices/audio \(audio.id): this QEMU has no audio backend '\(audio.kind.rawValue)'")
+            throw VireoError(
+                .configUnsupported, "devices/audio \(audio.id): this QEMU has no audio backend '\(audio.kind.rawValue)'")
         }
         var object = JSONObject([("id", .string("audio\(audio.id)")), ("driver", .string(driver))])
         if let period = audio.timerPeriodMicroseconds { object["timer-period"] = JSONValue(period) }
@@ -191,7 +195,9 @@ extension DeviceBuilder {
         case .ich9: driver = "ich9-intel-hda"
         case .usb: driver = "usb-audio"
         case .pcspk:
-            if let audio { arguments.options.append(["-machine", Options("pcspk-audiodev=").appending(audio.stringValue ?? "").text]) }
+            if let audio {
+                arguments.options.append(["-machine", Options("pcspk-audiodev=").appending(audio.stringValue ?? "").text])
+            }
             return arguments
         case .ich7: throw VireoError(.configUnsupported, "devices/sound: model 'ich7' is not a device of QEMU")
         }

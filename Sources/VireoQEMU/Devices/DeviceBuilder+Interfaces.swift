@@ -6,7 +6,9 @@ import VireoModel
 
 extension DeviceBuilder {
     func interface(_ interface: Interface, _ reference: DeviceReference) throws(VireoError) -> DeviceArguments {
-        guard let alias = interface.alias else { throw VireoError(.internalError, "an interface was not prepared: it has no alias") }
+        guard let alias = interface.alias else {
+            throw VireoError(.internalError, "an interface was not prepared: it has no alias")
+        }
         var arguments = DeviceArguments()
         let backend = "host\(alias)"
         arguments.networks = [try network(interface, alias: alias, id: backend)]
@@ -23,15 +25,19 @@ extension DeviceBuilder {
         var object: JSONObject
         switch interface.source {
         case .user:
-            guard interface.backend.kind != .passt else { throw unsupported("the passt backend is not supported yet; leave <backend> out") }
+            guard interface.backend.kind != .passt else {
+                throw unsupported("the passt backend is not supported yet; leave <backend> out")
+            }
             object = try userNetwork(interface)
         case .bridge, .ethernet: object = try tap(interface, alias: alias)
         case .network(let network):
             throw unsupported("virtual networks come later; '\(network.name)' cannot be used yet, type 'bridge' or 'user' can")
         case .direct: throw unsupported("direct attachment (macvtap) cannot be started yet")
         case .server(let end): object = JSONObject([("type", "socket"), ("listen", .string("\(end.address ?? ""):\(end.port)"))])
-        case .client(let end): object = JSONObject([("type", "socket"), ("connect", .string("\(end.address ?? ""):\(end.port)"))])
-        case .multicast(let end): object = JSONObject([("type", "socket"), ("mcast", .string("\(end.address ?? ""):\(end.port)"))])
+        case .client(let end):
+            object = JSONObject([("type", "socket"), ("connect", .string("\(end.address ?? ""):\(end.port)"))])
+        case .multicast(let end):
+            object = JSONObject([("type", "socket"), ("mcast", .string("\(end.address ?? ""):\(end.port)"))])
         case .udp(let end, let local):
             object = JSONObject([("type", "socket"), ("udp", .string("\(end.address ?? ""):\(end.port)"))])
             if let local { object["localaddr"] = .string("\(local.address ?? ""):\(local.port)") }
@@ -58,12 +64,15 @@ extension DeviceBuilder {
                 let first = range.start
                 let last = range.end ?? first
                 guard (1...65535).contains(first), (first...65535).contains(last) || last == first, last - first < 1024 else {
-                    throw VireoError(.xmlError, "devices/interface/portForward: ports \(first) to \(last) are no range of up to 1024", origin: .domain)
+                    throw VireoError(
+                        .xmlError, "devices/interface/portForward: ports \(first) to \(last) are no range of up to 1024",
+                        origin: .domain)
                 }
                 for port in first...last {
                     let guest = (range.to ?? first) + (port - first)
                     forwards.append(
-                        .object(JSONObject([("str", .string("\(forward.transport):\(forward.address ?? ""):\(port)-:\(guest)"))])))
+                        .object(JSONObject([("str", .string("\(forward.transport):\(forward.address ?? ""):\(port)-:\(guest)"))]))
+                    )
                 }
             }
         }

@@ -158,7 +158,9 @@ extension DeviceBuilder {
         guard let descriptor = resources.vsockDescriptor else {
             throw VireoError(.configUnsupported, "devices/vsock: the host has no /dev/vhost-vsock; load the module vhost_vsock")
         }
-        guard let cid = vsock.cid else { throw VireoError(.internalError, "the vsock device was not prepared: it has no context id") }
+        guard let cid = vsock.cid else {
+            throw VireoError(.internalError, "the vsock device was not prepared: it has no context id")
+        }
         var arguments = DeviceArguments()
         var object = try device(virtioDriver("vhost-vsock", model: vsock.model?.rawValue), vsock.info)
         object["guest-cid"] = JSONValue(cid)
@@ -170,12 +172,15 @@ extension DeviceBuilder {
     }
 
     func filesystem(_ filesystem: Filesystem) throws(VireoError) -> DeviceArguments {
-        guard let alias = filesystem.alias else { throw VireoError(.internalError, "a filesystem was not prepared: it has no alias") }
+        guard let alias = filesystem.alias else {
+            throw VireoError(.internalError, "a filesystem was not prepared: it has no alias")
+        }
         guard filesystem.driver == nil || filesystem.driver == .path, case .directory(let path) = filesystem.source,
             filesystem.kind == .mount
         else {
             throw VireoError(
-                .configUnsupported, "devices/filesystem '\(filesystem.target)': only directories by 9p (driver 'path') can be started yet")
+                .configUnsupported,
+                "devices/filesystem '\(filesystem.target)': only directories by 9p (driver 'path') can be started yet")
         }
         var options = Options("local")
         switch filesystem.accessMode {
