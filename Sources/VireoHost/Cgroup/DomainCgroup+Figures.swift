@@ -98,7 +98,7 @@ extension DomainCgroup {
         return (read, sum(requests, "Read") ?? 0, written, sum(requests, "Write") ?? 0)
     }
 
-    private func write(_ value: String, _ controller: CgroupLayout.Controller, _ file: String) throws(VireoError) {
+    func write(_ value: String, _ controller: CgroupLayout.Controller, _ file: String) throws(VireoError) {
         guard let directory = directory(controller) else {
             throw VireoError(.operationInvalid, "cgroup \(controller.rawValue.uppercased()) controller is not mounted")
         }

@@ -22,8 +22,9 @@ package struct DomainCgroup: Hashable, Sendable {
         for directory in directories {
             let path = layout.files.located(directory)
             let parent = path.removingLastComponent()
-            _ = mkdir(parent.string, 0o755)
+            let isNew = mkdir(parent.string, 0o755) == 0
             if case .v2(let root) = layout.backend { enableControllers(root) }
+            if isNew { weighParent(directory) }
             guard mkdir(path.string, 0o755) == 0 || errno == EEXIST else {
                 let error = Errno(rawValue: errno)
                 remove()
@@ -78,6 +79,17 @@ package struct DomainCgroup: Hashable, Sendable {
 
     var isUnified: Bool {
         if case .v2 = layout.backend { true } else { false }
+    }
+
+    /// All guests together would weigh as much as a single process outside otherwise, and starve on a busy host; what an
+    /// administrator has set is left alone.
+    private func weighParent(_ directory: String) {
+        let parent = directory.dropLast(name.utf8.count + 1)
+        if isUnified {
+            try? layout.files.write("1600", to: "\(parent)/cpu.weight")
+        } else if directory == self.directory(.cpu) {
+            try? layout.files.write("16384", to: "\(parent)/cpu.shares")
+        }
     }
 
     /// A controller that cannot be enabled is missed only by the figures that it would give.

@@ -103,6 +103,7 @@ extension DomainActor {
         self.live = live
         publish()
         try applyCPUTuning()
+        try applyMemoryAndBlockTuning()
         try await runStartupCommands(live)
         if let prepare = request.prepare { try await prepare(self) }
         try await readLiveFacts()

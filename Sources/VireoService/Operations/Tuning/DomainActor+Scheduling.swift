@@ -122,6 +122,27 @@ extension DomainActor {
         try applyScheduling(live)
     }
 
+    /// Puts the bounds of memory and the weight of block I/O into force. Called before the guest runs.
+    ///
+    /// - Throws: `configUnsupported` where the host cannot do what the definition asks for.
+    func applyMemoryAndBlockTuning() throws(VireoError) {
+        guard let live else { return }
+        let (memory, weight) = (live.memoryTune, live.blockIOTune?.weight)
+        let limits = [memory?.hardLimit, memory?.softLimit, memory?.swapHardLimit]
+        guard weight != nil || limits.contains(where: { $0 != nil }) else { return }
+        guard let group = cgroup else {
+            throw VireoError(
+                .configUnsupported, "memory and block I/O tuning are not available: the domain has no control group on this host")
+        }
+        do {
+            try group.setMemoryLimits(hard: limits[0], soft: limits[1], withSwap: limits[2])
+            if let weight { try group.setBlockIOWeight(weight) }
+        } catch {
+            throw VireoError(
+                .configUnsupported, "the tuning of domain '\(name)' is not available: \(error.message)", cause: error)
+        }
+    }
+
     private func applyScheduling(_ definition: Domain) throws(VireoError) {
         guard let group = cgroup, let tune = definition.cpuTune else { return }
         if let shares = tune.shares { try group.setCPUShares(shares) }
