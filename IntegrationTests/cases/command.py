@@ -91,6 +91,9 @@ def console(t):
     holder = subprocess.Popen([t.program("vireo"), "--root", host.root, "console", "box"], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     t.on_exit(holder.kill)
+    # The holder has to be in before anybody else tries.
+    os.set_blocking(holder.stdout.fileno(), False)
+    t.wait(lambda: holder.stdout.read(1), 20, "the console to be joined")
     t.wait(lambda: "Active console session" in host.run(
         [t.program("vireo"), "--root", host.root, "console", "box"], 30, "")[1], 20, "the console to be taken")
     t.true("sum-6" in typed(host, "box", "echo sum-$((3+3))\n", "--force", "--linger", "3"), "a forced console answers")
