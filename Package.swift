@@ -47,7 +47,8 @@ let package = Package(
         .target(
             name: "VireoLibvirt",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoQEMU", "VireoService", nioCore, nioPosix,
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoQEMU", "VireoService", nioCore,
+                nioPosix,
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"), log, system,
             ]),
         .target(

@@ -120,7 +120,9 @@ extension Hypervisor {
                     logger.warning("an event could not be stored", metadata: [LogKey.error: "\(error)"])
                 }
             }
-            if subscription.overflowed { logger.warning("events came faster than they could be stored; some are not in the history") }
+            if subscription.overflowed {
+                logger.warning("events came faster than they could be stored; some are not in the history")
+            }
         }
     }
 

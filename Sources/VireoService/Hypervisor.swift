@@ -48,7 +48,8 @@ public final class Hypervisor: Sendable {
         let user = try QEMUUser.resolve(configuration.qemuUser, isPrivileged: configuration.isPrivileged)
         try await makeDirectories(configuration.paths, user: user)
         let store = try await Store.open(at: configuration.paths.database, logger: configuration.logger)
-        let uuid = try configuration.hostUUID
+        let uuid =
+            try configuration.hostUUID
             ?? HostInformation.identity(keptAt: configuration.paths.state.appending("host-uuid"))
         let host = HostInformation(hostname: configuration.hostname, uuid: uuid)
         let hypervisor = Hypervisor(configuration, store: store, host: host, qemuUser: user)

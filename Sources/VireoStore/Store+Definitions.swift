@@ -77,6 +77,7 @@ extension DefinitionRecord {
         guard let uuid = DomainUUID(row["uuid"] as String) else { return nil }
         self.init(
             uuid: uuid, name: row["name"], xml: row["xml"], autostart: (row.integer("autostart") as Int64) != 0,
-            startedBoot: row["started_boot"], state: row.integer("state"), reason: row.integer("reason"), changedAt: row["changed_at"])
+            startedBoot: row["started_boot"], state: row.integer("state"), reason: row.integer("reason"),
+            changedAt: row["changed_at"])
     }
 }

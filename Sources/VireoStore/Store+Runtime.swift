@@ -78,7 +78,8 @@ extension RuntimeRecord {
     fileprivate init?(_ row: Row) {
         guard let uuid = DomainUUID(row["uuid"] as String), let phase = Phase(rawValue: row["phase"]) else { return nil }
         self.init(
-            uuid: uuid, id: row.integer("id"), name: row["name"], phase: phase, boot: row["boot"], pid: row.optionalInteger("pid"),
+            uuid: uuid, id: row.integer("id"), name: row["name"], phase: phase, boot: row["boot"],
+            pid: row.optionalInteger("pid"),
             startTime: row.optionalInteger("start_time"), directory: row["directory"], emulator: row["emulator"],
             xml: row["xml"], state: row.integer("state"), reason: row.integer("reason"), startedAt: row["started_at"],
             details: row["details"])

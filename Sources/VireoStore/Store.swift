@@ -1,8 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-private import Glibc
 internal import GRDB
+private import Glibc
 package import Logging
 package import SystemPackage
 internal import VireoCore

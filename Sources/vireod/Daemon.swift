@@ -89,7 +89,8 @@ struct Daemon {
         guard longest.string.utf8.count <= HostPaths.socketPathLimit else {
             throw VireoError(
                 .internalError,
-                "the directory '\(paths.run)' is too long: sockets below it would exceed the \(HostPaths.socketPathLimit) bytes that Linux allows; use a shorter --root")
+                "the directory '\(paths.run)' is too long: sockets below it would exceed the \(HostPaths.socketPathLimit) bytes that Linux allows; use a shorter --root"
+            )
         }
     }
 

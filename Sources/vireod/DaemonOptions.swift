@@ -35,7 +35,8 @@ struct DaemonOptions: ParsableArguments {
 
     @Option(
         name: .customLong("tls-allow"),
-        help: ArgumentHelp("A name that a client's certificate may carry; may be repeated. Without it any is let in.", valueName: "name"))
+        help: ArgumentHelp(
+            "A name that a client's certificate may carry; may be repeated. Without it any is let in.", valueName: "name"))
     var allowedNames: [String] = []
 
     @Option(
@@ -94,4 +95,3 @@ struct DaemonOptions: ParsableArguments {
         return String(cString: value)
     }
 }
-

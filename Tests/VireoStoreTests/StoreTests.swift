@@ -104,7 +104,9 @@ struct StoreTests {
         try store.close()
         var bytes = try Data(contentsOf: URL(fileURLWithPath: place.database.string))
         if kind == "garbage" { bytes = Data(repeating: 0x5a, count: bytes.count) }
-        if kind == "header" { bytes.replaceSubrange(100..<min(4096, bytes.count), with: repeatElement(0xff, count: min(4096, bytes.count) - 100)) }
+        if kind == "header" {
+            bytes.replaceSubrange(100..<min(4096, bytes.count), with: repeatElement(0xff, count: min(4096, bytes.count) - 100))
+        }
         try bytes.write(to: URL(fileURLWithPath: place.database.string))
         store = try await place.open()
         let aside = try #require(store.setAside)
@@ -117,9 +119,10 @@ struct StoreTests {
     func history() async throws {
         let store = try await place.open()
         let uuid = DomainUUID.random()
-        try await store.append((0..<5).map {
-            EventRecord(time: Double($0), domain: $0 == 2 ? .random() : uuid, name: "w", type: "started", detail: "booted")
-        })
+        try await store.append(
+            (0..<5).map {
+                EventRecord(time: Double($0), domain: $0 == 2 ? .random() : uuid, name: "w", type: "started", detail: "booted")
+            })
         #expect(try await store.events(limit: 2).map(\.time) == [3, 4])
         #expect(try await store.events(of: uuid).map(\.time) == [0, 1, 3, 4])
     }

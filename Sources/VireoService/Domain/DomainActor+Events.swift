@@ -169,7 +169,8 @@ extension DomainActor {
     private func ioFailed(_ data: JSONValue) async {
         let actions: [String: Int32] = ["ignore": 0, "stop": 1, "report": 2]
         let action = data["action"]?.stringValue.flatMap { actions[$0] } ?? 0
-        let disk = disk(qomPath: data["qom-path"]?.stringValue, device: data["device"]?.stringValue, node: data["node-name"]?.stringValue)
+        let disk = disk(
+            qomPath: data["qom-path"]?.stringValue, device: data["device"]?.stringValue, node: data["node-name"]?.stringValue)
         let reason = data["nospace"]?.boolValue == true ? "enospc" : ""
         emit(
             .ioError(path: disk?.source.path ?? "", alias: disk?.alias ?? "", action: action, reason: reason))

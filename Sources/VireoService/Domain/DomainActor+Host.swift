@@ -71,7 +71,8 @@ extension DomainActor {
     func releaseHost(_ run: DomainRun) async {
         for port in run.ports + (run.stored == nil ? [] : live?.displayPorts ?? []) { hypervisor.ports.release(port) }
         if let identity = run.details.tpm, let process = try? WatchedProcess.adopt(identity) {
-            _ = try? await process.stop(StopLadder([.init(.terminate, patience: .seconds(1)), .init(.kill, patience: .seconds(1))]))
+            _ = try? await process.stop(
+                StopLadder([.init(.terminate, patience: .seconds(1)), .init(.kill, patience: .seconds(1))]))
         }
         await hypervisor.ownership.release(uuid)
         let group = controlGroup(of: run)

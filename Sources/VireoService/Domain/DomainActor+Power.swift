@@ -36,7 +36,7 @@ extension DomainActor {
                     domain.run?.rebootsOnPowerOff = false
                     try await domain.agentPower(agentMode)
                     return
-                } catch where modes != .agent {
+                } catch  where modes != .agent {
                     domain.logger.info("the guest agent did not do; asking by ACPI", metadata: [LogKey.error: "\(error)"])
                 }
             }

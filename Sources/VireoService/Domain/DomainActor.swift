@@ -72,7 +72,8 @@ public actor DomainActor {
         let view = DomainView(
             uuid: uuid, name: name, id: id, status: status, isPersistent: isPersistent, autostart: autostart,
             live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated,
-            pid: run?.qemu?.process.pid, startedAt: run?.startedAt, statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob)
+            pid: run?.qemu?.process.pid, startedAt: run?.startedAt, statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob
+        )
         published.withLock { $0 = view }
     }
 

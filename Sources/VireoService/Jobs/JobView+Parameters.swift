@@ -8,10 +8,13 @@ extension JobView {
     package var parameters: [TypedParameter] {
         var list = [
             TypedParameter("operation", .int(kind.operation)), TypedParameter("time_elapsed", .ullong(milliseconds)),
-            TypedParameter("data_total", .ullong(progress.total.bytes)), TypedParameter("data_processed", .ullong(progress.processed.bytes)),
-            TypedParameter("data_remaining", .ullong(progress.remaining.bytes)), TypedParameter("memory_total", .ullong(progress.total.bytes)),
+            TypedParameter("data_total", .ullong(progress.total.bytes)),
+            TypedParameter("data_processed", .ullong(progress.processed.bytes)),
+            TypedParameter("data_remaining", .ullong(progress.remaining.bytes)),
+            TypedParameter("memory_total", .ullong(progress.total.bytes)),
             TypedParameter("memory_processed", .ullong(progress.processed.bytes)),
-            TypedParameter("memory_remaining", .ullong(progress.remaining.bytes)), TypedParameter("memory_bps", .ullong(progress.rate.bytes)),
+            TypedParameter("memory_remaining", .ullong(progress.remaining.bytes)),
+            TypedParameter("memory_bps", .ullong(progress.rate.bytes)),
         ]
         list += progress.details
         if let outcome { list.append(TypedParameter("success", .boolean(outcome == .completed))) }

@@ -73,7 +73,8 @@ extension DomainActor {
             case .network(let network):
                 throw VireoError(
                     .configUnsupported,
-                    "interface \(index + 1) wants the network '\(network.name)': virtual networks come later; use type='user' or type='bridge'")
+                    "interface \(index + 1) wants the network '\(network.name)': virtual networks come later; use type='user' or type='bridge'"
+                )
             default:
                 throw VireoError(
                     .configUnsupported,
