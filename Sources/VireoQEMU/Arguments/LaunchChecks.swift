@@ -26,8 +26,8 @@ enum LaunchChecks {
 
     private static func unsupported(_ domain: Domain, _ resources: LaunchResources) -> [(Bool, String)] {
         [
-            (domain.memoryTune.map { $0 != MemoryTune() } ?? false, "memtune"),
-            (domain.blockIOTune.map { $0 != BlockIOTune() } ?? false, "blkiotune"),
+            (domain.memoryTune?.minimumGuarantee != nil, "memtune/min_guarantee"),
+            (domain.blockIOTune?.devices.isEmpty == false, "blkiotune/device"),
             (domain.numaTune?.memory?.placement == .auto, "numatune/memory with placement 'auto'"),
             (domain.vcpus.placement == .auto, "vcpu with placement 'auto'"),
             (
