@@ -63,7 +63,7 @@ def unit(_):
     for path in (report, measured):
         if os.path.exists(path):
             os.remove(path)
-    status = run("unit", ["swift", "test", "--skip-build", "--xunit-output", report])
+    status = run("unit", ["swift", "test", "--skip-build", "--no-parallel", "--xunit-output", report])
     try:
         suite = ElementTree.parse(measured).getroot().find("testsuite")
         cases = suite.findall("testcase")

@@ -142,15 +142,16 @@ static int child_main(void *argument) {
     if (join_cgroups(request) != 0) {
         goto failed;
     }
-    context->stage = VIREO_SPAWN_RLIMIT;
-    if (set_rlimits(request) != 0) {
-        goto failed;
-    }
     if (request->umask >= 0) {
         (void)umask((mode_t)request->umask);
     }
     context->stage = VIREO_SPAWN_DESCRIPTORS;
     if (place_descriptors(request) != 0) {
+        goto failed;
+    }
+    // After the descriptors: a limit below the number that the daemon has open would refuse to place them.
+    context->stage = VIREO_SPAWN_RLIMIT;
+    if (set_rlimits(request) != 0) {
         goto failed;
     }
     context->stage = VIREO_SPAWN_IDS;
