@@ -16,6 +16,10 @@ from harness.daemon import Daemon
 class Libvirtd(Daemon):
     """Started by Tools/private-libvirtd.sh; driven like a vireod."""
 
+    def __init__(self, context, root, **options):
+        super().__init__(context, root, **options)
+        self.host_names = set()
+
     @property
     def socket(self):
         return os.path.join(self.root, "libvirt-sock")
@@ -40,20 +44,17 @@ class Libvirtd(Daemon):
             if self.process.poll() is not None:
                 raise Failure("libvirtd ended with status %s:\n%s" % (self.process.returncode, self.log_tail()))
             if os.path.exists(self.socket) and self.run(["virsh", "-q", "-c", self.uri, "list"])[0] == 0:
+                self.host_names.add(os.readlink("/proc/%d/ns/uts" % self.process.pid))
                 return time.monotonic() - started
             time.sleep(0.02)
         raise Failure("libvirtd did not get ready:\n%s" % self.log_tail())
 
     def all_qemus(self):
-        """Its QEMUs share its host name space, and nothing in their command lines tells them apart."""
-        try:
-            mine = os.readlink("/proc/%d/ns/uts" % self.process.pid)
-        except OSError:
-            return []
+        """Its QEMUs share the host name space of the libvirtd that started them, and nothing else tells them apart."""
         found = []
         for entry in os.listdir("/proc"):
             try:
-                if entry.isdigit() and os.readlink("/proc/%s/ns/uts" % entry) == mine and (
+                if entry.isdigit() and os.readlink("/proc/%s/ns/uts" % entry) in self.host_names and (
                         "qemu-system" in os.readlink("/proc/%s/exe" % entry)):
                     found.append(int(entry))
             except OSError:

@@ -25,6 +25,12 @@ struct FuzzFindTests {
                 <target dev='vda'/></disk>
             </devices></domain>
             """,
+            // Shared memory of less than a mebibyte was written as none, and then not at all.
+            """
+            <domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os><devices>
+              <shmem name='s'><model type='ivshmem-plain'/><size unit='b'>4</size></shmem>
+            </devices></domain>
+            """,
         ])
     func roundTrip(text: String) throws {
         guard let reading = try? DomainXML.read(text) else { return }

@@ -105,7 +105,7 @@ extension SharedMemory {
             writer.attribute("name", name)
             writer.attribute("role", role)
             if let model { writer.element("model") { $0.attribute("type", model) } }
-            if let size, size != .zero {
+            if let size, size.mebibytes != 0 {
                 writer.element("size") {
                     $0.attribute("unit", "M")
                     $0.content("\(size.mebibytes)")
