@@ -70,7 +70,7 @@ def fuzz(target, seconds):
                 file.write(data)
     environment = dict(os.environ, VIREO_FUZZ_TARGET=target, SWIFT_BACKTRACE="enable=no",
                        ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:abort_on_error=0")
-    command = [os.path.join(BUILD, "debug", "VireoFuzz"), corpus, "-max_total_time=%d" % seconds, "-timeout=5",
+    command = [os.path.join(BUILD, "debug", "VireoFuzz"), corpus, "-max_total_time=%d" % seconds, *(["-seed=1", "-runs=10000"] if os.environ.get("CI") else []), "-timeout=5",
                "-rss_limit_mb=2048", "-max_len=%d" % TARGETS[target], "-print_final_stats=1", "-use_value_profile=0",
                "-artifact_prefix=%s/%s-" % (found, target)]
     try:
