@@ -66,11 +66,15 @@ let package = Package(
                 "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoQEMU", "VireoStore", "VireoService",
                 "VireoLibvirt", "VireoHTTP", argumentParser, nioCore, nioPosix, log, system,
             ]),
+        // Calls on files, and libdeflate, ISA-L's igzip and zstd as the system has them.
+        .target(
+            name: "CVireoImage", linkerSettings: [.linkedLibrary("deflate"), .linkedLibrary("isal"), .linkedLibrary("zstd")]),
+        .target(name: "VireoImage", dependencies: ["CVireoImage", "VireoCore"], exclude: ["README.md"]),
         .executableTarget(
             name: "vireo",
             dependencies: [
-                "CVireo", "VireoCore", argumentParser, nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOWebSocket", package: "swift-nio"), system,
+                "CVireo", "VireoCore", "VireoImage", argumentParser, nioCore, nioPosix,
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOWebSocket", package: "swift-nio"), system,
             ]),
         .testTarget(name: "VireoCoreTests", dependencies: ["VireoCore", "CVireo", system]),
         .testTarget(name: "VireoXMLTests", dependencies: ["VireoXML", "VireoModel", "VireoCore"], resources: [.copy("Golden")]),
@@ -80,6 +84,7 @@ let package = Package(
             name: "VireoQEMUTests",
             dependencies: ["VireoQEMU", "VireoQMP", "VireoXML", "VireoModel", "VireoCore", "CVireo", system],
             resources: [.copy("Golden")]),
+        .testTarget(name: "VireoImageTests", dependencies: ["VireoImage", "VireoCore"]),
         .testTarget(name: "VireoStoreTests", dependencies: ["VireoStore", "VireoCore", system]),
         .testTarget(name: "VireoHostTests", dependencies: ["VireoHost", "VireoModel", "VireoXML", "VireoCore", system]),
         .testTarget(

@@ -6,7 +6,7 @@
 # usage: Tools/install-deps.sh [build|demo|test|bench]    (each includes the ones before it)
 set -euo pipefail
 
-build=(build-essential ca-certificates git libsqlite3-dev pkg-config python3 zlib1g-dev)
+build=(build-essential ca-certificates git libdeflate-dev libisal-dev libsqlite3-dev libzstd-dev pkg-config python3 zlib1g-dev)
 demo=(libvirt-clients ovmf qemu-system-x86 qemu-utils seabios)
 test=(iproute2 libvirt-daemon-system libxml2-utils python3-libvirt swtpm)
 bench=(libvirt-dev)

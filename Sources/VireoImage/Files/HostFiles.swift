@@ -1,0 +1,36 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// The host's file system. Files are opened close-on-exec and locked as QEMU locks them.
+package struct HostFiles: FileProvider {
+    /// How long to wait for a lock that somebody else holds: QEMU lets go of an image a moment after it ends.
+    package var patience: Duration
+
+    package init(patience: Duration = .zero) { self.patience = patience }
+
+    package func open(_ path: String, _ access: FileAccess) throws -> any ImageFile {
+        // O_NONBLOCK: opening a FIFO must not wait for its other end; it has no effect on files and block devices.
+        let flags = (access == .write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK
+        let descriptor = Glibc.open(path, flags)
+        guard descriptor >= 0 else { throw ImageError.system(errno, access == .write ? "open it for writing" : "open it", path) }
+        let file = try HostFile(adopting: descriptor, path: path, isWritable: access == .write)
+        try ImageLock.take(descriptor, access, path: path, patience: patience)
+        return file
+    }
+
+    package func create(_ path: String) throws -> any ImageFile {
+        let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw ImageError.system(errno, "create it", path) }
+        let file = try HostFile(adopting: descriptor, path: path, isWritable: true)
+        try ImageLock.take(descriptor, .write, path: path, patience: .zero)
+        return file
+    }
+
+    package func resolve(_ path: String) throws -> String {
+        guard let resolved = realpath(path, nil) else { throw ImageError.system(errno, "find it", path) }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+}
