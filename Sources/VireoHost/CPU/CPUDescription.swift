@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
+import VireoXML
 
 /// A `<cpu>` that somebody asks about: a host's, as in the capabilities, or one wanted for a guest.
 package struct CPUDescription: Hashable, Sendable {
@@ -102,7 +103,7 @@ package enum CPUBaseline {
             throw VireoError(.operationFailed, "CPUs are incompatible: no CPU model fits their common features", origin: .cpu)
         }
         let isVendorStated = cpus.allSatisfy { $0.vendor != nil }
-        var text = MarkupText()
+        var text = XMLWriter()
         text.element("cpu", [("mode", "custom"), ("match", "exact")]) { text in
             text.leaf("model", [("fallback", fallback)], model.name)
             if isVendorStated, let vendor = vendors.first { text.leaf("vendor", [], vendor) }

@@ -1,6 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import VireoXML
+
 /// What a domain of one type on one machine of one emulator can have, as `virConnectGetDomainCapabilities` answers.
 ///
 /// A plain value: who knows the emulator fills it in, this only writes it in libvirt's order.
@@ -79,7 +81,7 @@ package struct DomainCapabilities: Hashable, Sendable {
     }
 
     package var xml: String {
-        var text = MarkupText()
+        var text = XMLWriter()
         text.element("domainCapabilities") { text in
             text.leaf("path", [], emulator)
             text.leaf("domain", [], domainType)
@@ -100,7 +102,7 @@ package struct DomainCapabilities: Hashable, Sendable {
         return text.text
     }
 
-    private func writeOS(_ text: inout MarkupText) {
+    private func writeOS(_ text: inout XMLWriter) {
         Self.write("firmware", firmware.isEmpty ? [] : ["efi"], &text)
         text.element("loader", [("supported", "yes")]) { text in
             for path in firmware { text.leaf("value", [], path) }
@@ -110,7 +112,7 @@ package struct DomainCapabilities: Hashable, Sendable {
         }
     }
 
-    private func writeCPU(_ text: inout MarkupText) {
+    private func writeCPU(_ text: inout XMLWriter) {
         func mode(_ name: String, _ isSupported: Bool) -> [(String, String?)] {
             [("name", name), ("supported", isSupported ? "yes" : "no")]
         }
@@ -141,14 +143,14 @@ package struct DomainCapabilities: Hashable, Sendable {
         }
     }
 
-    private static func write(_ choices: Choices, _ text: inout MarkupText) {
+    private static func write(_ choices: Choices, _ text: inout XMLWriter) {
         text.element(choices.name, [("supported", choices.isSupported ? "yes" : "no")]) { text in
             guard choices.isSupported else { return }
             for list in choices.enums { write(list.name, list.values, &text) }
         }
     }
 
-    private static func write(_ name: String, _ values: [String], _ text: inout MarkupText) {
+    private static func write(_ name: String, _ values: [String], _ text: inout XMLWriter) {
         text.element("enum", [("name", name)]) { text in
             for value in values { text.leaf("value", [], value) }
         }

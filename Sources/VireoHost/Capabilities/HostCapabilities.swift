@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
+import VireoXML
 
 /// What one emulator offers guests of one architecture, for the capabilities of the host.
 package struct GuestCapabilities: Hashable, Sendable {
@@ -41,20 +42,20 @@ package struct HostCapabilities: Sendable {
     }
 
     package var xml: String {
-        var text = MarkupText()
+        var text = XMLWriter()
         text.element("capabilities") { text in
-            text.blank()
+            text.emptyLine()
             text.element("host") { writeHost(&$0) }
-            text.blank()
+            text.emptyLine()
             for guest in guests {
                 text.element("guest") { write(guest, &$0) }
-                text.blank()
+                text.emptyLine()
             }
         }
         return text.text
     }
 
-    private func writeHost(_ text: inout MarkupText) {
+    private func writeHost(_ text: inout XMLWriter) {
         let cells = host.cells
         text.leaf("uuid", [], "\(host.uuid)")
         text.element("cpu") { writeCPU(&$0) }
@@ -84,7 +85,7 @@ package struct HostCapabilities: Sendable {
         }
     }
 
-    private func writeCPU(_ text: inout MarkupText) {
+    private func writeCPU(_ text: inout XMLWriter) {
         let (cpu, node) = (HostCPU(host: host), host.nodeInformation)
         text.leaf("arch", [], cpu.architecture)
         let named = cpu.namedModel
@@ -107,7 +108,7 @@ package struct HostCapabilities: Sendable {
         }
     }
 
-    private func write(_ cell: HostCell, _ text: inout MarkupText) {
+    private func write(_ cell: HostCell, _ text: inout XMLWriter) {
         text.leaf("memory", [("unit", "KiB")], "\(cell.memory.kibibytes)")
         for pages in cell.pages {
             text.leaf("pages", [("unit", "KiB"), ("size", "\(pages.size.kibibytes)")], "\(pages.count)")
@@ -131,7 +132,7 @@ package struct HostCapabilities: Sendable {
         }
     }
 
-    private func write(_ guest: GuestCapabilities, _ text: inout MarkupText) {
+    private func write(_ guest: GuestCapabilities, _ text: inout XMLWriter) {
         text.leaf("os_type", [], "hvm")
         text.element("arch", [("name", guest.architecture)]) { text in
             text.leaf("wordsize", [], "\(guest.wordSize)")

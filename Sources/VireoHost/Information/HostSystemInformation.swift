@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
+import VireoXML
 
 /// The host's firmware tables as `<sysinfo>`: from `/sys/class/dmi/id`, which needs no `dmidecode`.
 package struct HostSystemInformation: Hashable, Sendable {
@@ -68,7 +69,7 @@ package struct HostSystemInformation: Hashable, Sendable {
 
     /// As `virConnectGetSysinfo` answers.
     package var xml: String {
-        var text = MarkupText()
+        var text = XMLWriter()
         text.element("sysinfo", [("type", "smbios")]) { text in
             for section in sections {
                 text.element(section.name) { text in

@@ -114,6 +114,14 @@ package struct XMLWriter {
         hasElements = true
     }
 
+    /// A line without anything, as libvirt has it between the parts of the capabilities.
+    package mutating func emptyLine() {
+        closeTag()
+        if let last = buffer.last, last != UInt8(ascii: "\n") { buffer.append(UInt8(ascii: "\n")) }
+        buffer.append(UInt8(ascii: "\n"))
+        hasElements = true
+    }
+
     /// The level of the element that would come next.
     package var currentDepth: Int { depth }
 
