@@ -75,6 +75,11 @@ int vireo_tap_open(char name[16], int vnet_header, int multi_queue) {
     return fd;
 }
 
+int vireo_vsock_set_cid(int fd, uint64_t cid) {
+    // VHOST_VSOCK_SET_GUEST_CID of linux/vhost.h
+    return ioctl(fd, _IOW(0xAF, 0x60, uint64_t), &cid) < 0 ? -1 : 0;
+}
+
 // Runs one request of netdevice(7) on the link `name`.
 static int link_request(const char *name, unsigned long number, struct ifreq *request) {
     if (set_name(request->ifr_name, name) != 0) {

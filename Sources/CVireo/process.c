@@ -81,6 +81,14 @@ void vireo_drop_cache(int fd) {
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+int vireo_set_direct(int fd, int direct) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) {
+        return -1;
+    }
+    return fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) < 0 ? -1 : 0;
+}
+
 void vireo_name_thread(const char *name) {
     (void)pthread_setname_np(pthread_self(), name);
 }

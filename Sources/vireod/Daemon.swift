@@ -50,9 +50,11 @@ struct Daemon {
     }
 
     private func serviceConfiguration(_ paths: HostPaths) -> ServiceConfiguration {
-        ServiceConfiguration(
+        var configuration = ServiceConfiguration(
             paths: paths, hostname: options.hostname, hostUUID: options.uuid.flatMap { DomainUUID($0) },
             qemuUser: options.qemuUser, isPrivileged: geteuid() == 0, logger: logger)
+        configuration.saveCompression = SaveCompression(rawValue: options.saveImageFormat) ?? .raw
+        return configuration
     }
 
     private func serverConfiguration(_ paths: HostPaths) throws -> LibvirtServer.Configuration {

@@ -7,6 +7,7 @@ import Logging
 import SystemPackage
 import VireoCore
 import VireoLibvirt
+import VireoService
 
 /// What vireod can be told on its command line.
 struct DaemonOptions: ParsableArguments {
@@ -44,11 +45,21 @@ struct DaemonOptions: ParsableArguments {
         help: ArgumentHelp("The user that QEMU runs as when the daemon is root.", valueName: "user"))
     var qemuUser: String?
 
+    @Option(
+        name: .customLong("save-image-format"),
+        help: ArgumentHelp(
+            "How saved memory is packed: raw, gzip, bzip2, xz, lzop, zstd; the tool of that name must be installed.",
+            valueName: "format"))
+    var saveImageFormat = "raw"
+
     @Option(name: .long, help: "How much to log: trace, debug, info, notice, warning, error, critical.")
     var logLevel = "info"
 
     func validate() throws {
         guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("--log-level: '\(logLevel)' is no level") }
+        guard SaveCompression(rawValue: saveImageFormat) != nil else {
+            throw ValidationError("--save-image-format: '\(saveImageFormat)' is none of raw, gzip, bzip2, xz, lzop, zstd")
+        }
         if let uuid, DomainUUID(uuid) == nil { throw ValidationError("--uuid: '\(uuid)' is not a UUID") }
         if let root, !root.hasPrefix("/") { throw ValidationError("--root: '\(root)' is not an absolute path") }
         _ = try networkAddress(listenTCP, defaultPort: NetworkAddress.tcpPort, option: "--listen-tcp")

@@ -91,6 +91,9 @@ int vireo_blocking_pipe(int fds[2]);
 // Begins to write what the kernel keeps of a file, and lets go of what is written already. A hint: failures do not matter.
 void vireo_drop_cache(int fd);
 
+// Has what is done with an open file go past the kernel's cache (O_DIRECT), or not.
+int vireo_set_direct(int fd, int direct);
+
 // Names the calling thread, for top and debuggers; up to 15 bytes.
 void vireo_name_thread(const char *name);
 
@@ -119,6 +122,8 @@ int vireo_set_nonblocking(int fd);
 int vireo_tty_open_raw(const char *path);
 // A new tap; name is a template as "vnet%d" or a full name on entry, the real name on return.
 int vireo_tap_open(char name[16], int vnet_header, int multi_queue);
+// Gives the guest that will have this /dev/vhost-vsock its context id; EADDRINUSE when another guest has it.
+int vireo_vsock_set_cid(int fd, uint64_t cid);
 int vireo_link_set_up(const char *name, int up);
 int vireo_link_set_mac(const char *name, const uint8_t mac[6]);
 int vireo_link_set_mtu(const char *name, int mtu);

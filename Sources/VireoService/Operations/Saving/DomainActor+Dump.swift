@@ -72,11 +72,14 @@ extension DomainActor {
                 try SaveFile.create(path, isSeekable: options.contains(.memoryOnly))
             }
             do {
-                let drop: @Sendable () -> Void = { if options.contains(.bypassCache) { SaveFile.dropCache(file) } }
                 if options.contains(.memoryOnly) {
+                    // QEMU goes to and fro in the file: the cache cannot be bypassed, but be let go of.
+                    let drop: @Sendable () -> Void = { if options.contains(.bypassCache) { SaveFile.dropCache(file) } }
                     try await dumpMemory(to: file.rawValue, format, job: job, whileRunning: drop)
+                } else if options.contains(.bypassCache) {
+                    _ = try await writeMemoryUncached(to: file, at: 0, path, as: .raw, job: job)
                 } else {
-                    try await writeMemory(to: file.rawValue, job: job, whileRunning: drop)
+                    try await writeMemory(to: file.rawValue, job: job)
                 }
                 try await BlockingWork.run(within: .seconds(600), awaiting: "the dump '\(path)'") {
                     guard fsync(file.rawValue) == 0 || errno == EINVAL else {

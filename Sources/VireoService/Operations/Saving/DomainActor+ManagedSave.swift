@@ -35,6 +35,7 @@ extension DomainActor {
         do {
             image = try await SaveImage.open(path)
             do {
+                if options.contains(.bypassCache) { try image.bypassCache() }
                 try await image.verify(job: job)
                 definition = try await hypervisor.readDefinition(image.header.xml)
             } catch {
@@ -56,7 +57,8 @@ extension DomainActor {
                 "\(error.message.prefix { $0 != ";" }); remove the managed save (managedsave-remove) or start with --force-boot to boot afresh",
                 cause: error)
         }
-        let saveOptions: SaveOptions = options.contains(.paused) ? .paused : []
+        var saveOptions: SaveOptions = options.contains(.paused) ? .paused : []
+        if options.contains(.bypassCache) { saveOptions.insert(.bypassCache) }
         let request = try hypervisor.restoreRequest(
             image, definition, options: saveOptions, startOptions: options.subtracting(.paused), client: nil)
         try await launch(request)

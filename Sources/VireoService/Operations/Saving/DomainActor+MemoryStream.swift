@@ -21,11 +21,9 @@ extension DomainActor {
 
     /// Has QEMU write its state into `descriptor`, and waits until it did.
     ///
-    /// - Parameters:
-    ///   - whileRunning: called at each look, about ten times a second.
     /// - Throws: the job's reason when it was cancelled; `operationFailed` with QEMU's words; the guest is stopped or not as
     ///   it was before in either case.
-    func writeMemory(to descriptor: CInt, job: Job, whileRunning: @Sendable () -> Void = {}) async throws {
+    func writeMemory(to descriptor: CInt, job: Job) async throws {
         _ = try await qmp("migrate-set-parameters", ["max-bandwidth": .integer(Self.unlimitedRate)])
         try await passDescriptor(descriptor, named: "vireo-save")
         try job.checkCancelled()
@@ -35,17 +33,17 @@ extension DomainActor {
             hypervisor.background.run { _ = try? await domain.qmp("migrate_cancel") }
         }
         defer { job.onCancel(nil) }
-        try await watchMigration(job, whileRunning)
+        try await watchMigration(job)
     }
 
     /// Has QEMU, which was started for that, read its state from `descriptor`, and waits until it did.
     func readMemory(from descriptor: CInt, job: Job?) async throws {
         try await passDescriptor(descriptor, named: "vireo-restore")
         _ = try await qmp("migrate-incoming", ["uri": "fd:vireo-restore"])
-        try await watchMigration(job, {})
+        try await watchMigration(job)
     }
 
-    private func watchMigration(_ job: Job?, _ look: @Sendable () -> Void) async throws {
+    private func watchMigration(_ job: Job?) async throws {
         var (pause, moved, seen) = (Duration.milliseconds(5), ContinuousClock.now, UInt64.max)
         var cancelledAt: ContinuousClock.Instant?
         while true {
@@ -59,7 +57,6 @@ extension DomainActor {
                 progress.rate = ByteCount(bytes: UInt64(rate * 125_000))
             }
             job?.report(progress)
-            look()
             switch state["status"]?.stringValue {
             case "completed": return
             case "failed":

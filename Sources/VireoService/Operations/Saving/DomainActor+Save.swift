@@ -69,7 +69,7 @@ extension DomainActor {
             disks: await fingerprints(of: definition))
         header.placeMemory()
         do {
-            try await write(header, to: path, job: job, dropsCache: options.contains(.bypassCache))
+            try await write(header, to: path, job: job, bypassesCache: options.contains(.bypassCache))
             try await beforeEnd(self)
         } catch {
             if wasRunning { await resumeAfterJob(.saveCanceled) }
@@ -77,33 +77,33 @@ extension DomainActor {
         }
     }
 
-    private func write(_ draft: SaveHeader, to path: FilePath, job: Job, dropsCache: Bool) async throws {
+    private func write(_ draft: SaveHeader, to path: FilePath, job: Job, bypassesCache: Bool) async throws {
         var header = draft
         let (file, part) = try await BlockingWork.run(awaiting: "the save image '\(path)'") { try SaveFile.create(path) }
         do {
-            try file.seek(offset: Int64(clamping: header.memoryOffset), from: .start)
-            let look: @Sendable () -> Void = { if dropsCache { SaveFile.dropCache(file) } }
-            if header.compression == .raw {
-                try await writeMemory(to: file.rawValue, job: job, whileRunning: look)
+            var passed: UncachedStream.Passed?
+            if bypassesCache {
+                passed = try await writeMemoryUncached(
+                    to: file, at: header.memoryOffset, path, as: header.compression, job: job)
             } else {
-                let (tool, input) = try await header.compression.pack(into: file.rawValue, credentials: hypervisor.qemuUser)
-                do {
-                    defer { try? input.close() }
-                    try await writeMemory(to: input.rawValue, job: job, whileRunning: look)
-                } catch {
-                    _ = try? await tool.stop(StopLadder([.init(.kill, patience: .seconds(5))]))
-                    throw error
-                }
-                try await SaveCompression.finish(tool)
+                try file.seek(offset: Int64(clamping: header.memoryOffset), from: .start)
+                try await writeMemory(to: file, as: header.compression, job: job)
             }
+            job.onCancel {}
+            defer { job.onCancel(nil) }
             // QEMU has let go of the images: what they are now is what the memory belongs to.
             header.disks = await fingerprints(of: header.disks)
-            let (offset, final) = (header.memoryOffset, header)
+            let (offset, final, known) = (header.memoryOffset, header, passed)
             try await BlockingWork.run(within: .seconds(600), awaiting: "the save image '\(path)'") {
                 var header = final
-                (header.memoryLength, header.memoryChecksum) = try SaveFile.measure(file, from: offset, path) { job.isCancelled }
+                (header.memoryLength, header.memoryChecksum) =
+                    try known.map { ($0.length, $0.checksum) }
+                    ?? SaveFile.measure(file, from: offset, path) { job.isCancelled }
+                // From here on the file takes its place, and whoever wants to cancel is told that it is too late.
+                job.onCancel(nil)
+                try job.checkCancelled()
                 try SaveFile.finish(header, file, part: part, path: path)
-                if dropsCache { SaveFile.dropCache(file) }
+                if bypassesCache { SaveFile.dropCache(file) }
                 try? file.close()
             }
         } catch {
@@ -111,6 +111,36 @@ extension DomainActor {
             try? file.close()
             throw error
         }
+    }
+
+    /// Has QEMU write its state into `file`, from `offset` on, packed on the way, past the host's page cache.
+    func writeMemoryUncached(
+        to file: FileDescriptor, at offset: UInt64, _ path: FilePath, as compression: SaveCompression, job: Job
+    ) async throws -> UncachedStream.Passed {
+        let stream = try UncachedStream.writing(into: file, at: offset, path)
+        do {
+            defer { try? stream.end.close() }
+            try await writeMemory(to: stream.end, as: compression, job: job)
+        } catch {
+            // QEMU only knows that nobody reads any more; why is known here.
+            if case .failure(let reason)? = stream.done.value, !job.isCancelled { throw reason }
+            throw error
+        }
+        return try await stream.finish(path)
+    }
+
+    /// Has QEMU write its state into `output`, packed on the way.
+    private func writeMemory(to output: FileDescriptor, as compression: SaveCompression, job: Job) async throws {
+        guard compression != .raw else { return try await writeMemory(to: output.rawValue, job: job) }
+        let (tool, input) = try await compression.pack(into: output.rawValue, credentials: hypervisor.qemuUser)
+        do {
+            defer { try? input.close() }
+            try await writeMemory(to: input.rawValue, job: job)
+        } catch {
+            _ = try? await tool.stop(StopLadder([.init(.kill, patience: .seconds(5))]))
+            throw error
+        }
+        try await SaveCompression.finish(tool)
     }
 
     /// - Throws: `operationInvalid` for a device whose state cannot be moved.

@@ -29,6 +29,7 @@ extension Hypervisor {
             definition = wanted
         }
         if xml == nil, !force { try await image.checkDisks() }
+        if options.contains(.bypassCache) { try image.bypassCache() }
         try await image.verify(job: nil)
         let request = try restoreRequest(image, definition, options: options, startOptions: [], client: client)
         return try await launch(request, client: client)
@@ -48,7 +49,8 @@ extension Hypervisor {
         var request = LaunchRequest(definition, options: start, client: client)
         request.memory = .incoming
         (request.running, request.started) = (.restored, .restored)
-        request.prepare = { domain in try await domain.readMemory(of: image) }
+        let bypassesCache = options.contains(.bypassCache)
+        request.prepare = { domain in try await domain.readMemory(of: image, bypassesCache: bypassesCache) }
         return request
     }
 
@@ -74,13 +76,28 @@ extension Hypervisor {
 
 extension DomainActor {
     /// Reads memory from an image whose checksum was compared, into a QEMU that waits for it.
-    func readMemory(of image: SaveImage) async throws {
+    func readMemory(of image: SaveImage, bypassesCache: Bool) async throws {
         let header = image.header
-        try image.descriptor.seek(offset: Int64(clamping: header.memoryOffset), from: .start)
-        guard header.compression != .raw else {
-            return try await readMemory(from: image.descriptor.rawValue, job: slot.holder)
+        guard bypassesCache else {
+            try image.descriptor.seek(offset: Int64(clamping: header.memoryOffset), from: .start)
+            return try await readMemory(from: image.descriptor, as: header.compression)
         }
-        let (tool, output) = try await header.compression.unpack(image.descriptor.rawValue, credentials: hypervisor.qemuUser)
+        let stream = try UncachedStream.reading(
+            from: image.descriptor, at: header.memoryOffset, length: header.memoryLength, image.path)
+        do {
+            defer { try? stream.end.close() }
+            try await readMemory(from: stream.end, as: header.compression)
+        } catch {
+            if case .failure(let reason)? = stream.done.value { throw reason }
+            throw error
+        }
+        // QEMU may have all it needs before the last block was read.
+        _ = await stream.done.wait(upTo: .seconds(5))
+    }
+
+    private func readMemory(from input: FileDescriptor, as compression: SaveCompression) async throws {
+        guard compression != .raw else { return try await readMemory(from: input.rawValue, job: slot.holder) }
+        let (tool, output) = try await compression.unpack(input.rawValue, credentials: hypervisor.qemuUser)
         do {
             defer { try? output.close() }
             try await readMemory(from: output.rawValue, job: slot.holder)

@@ -55,19 +55,19 @@ enum SaveFile {
         _ isCancelled: () -> Bool = { false }
     ) throws(VireoError) -> (length: UInt64, checksum: UInt64) {
         var (hash, position, remaining) = (XXHash64(), offset, limit)
-        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        // Whole blocks into aligned memory, as a file wants it whose cache is bypassed.
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: UncachedStream.block)
+        defer { buffer.deallocate() }
         while remaining > 0 {
             guard !isCancelled() else { throw VireoError(.operationAborted, "reading the save image was cancelled") }
-            let wanted = Int(min(remaining, UInt64(buffer.count)))
-            let count = buffer.withUnsafeMutableBytes {
-                pread(descriptor.rawValue, $0.baseAddress, wanted, off_t(clamping: position))
-            }
-            guard count >= 0 else {
+            let got = pread(descriptor.rawValue, buffer.baseAddress, buffer.count, off_t(clamping: position))
+            guard got >= 0 else {
                 if errno == EINTR { continue }
                 throw failure("read", path)
             }
-            if count == 0 { break }
-            buffer.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+            if got == 0 { break }
+            let count = Int(min(remaining, UInt64(got)))
+            hash.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
             position += UInt64(count)
             remaining -= UInt64(count)
         }

@@ -35,6 +35,11 @@ final class SaveImage: Sendable {
         }
     }
 
+    /// Has the memory be read past the host's page cache from here on.
+    ///
+    /// - Throws: `systemError` where the file system always has its cache.
+    func bypassCache() throws(VireoError) { try UncachedStream.bypassCache(true, of: descriptor, path) }
+
     /// Call it once, when nobody uses the file any more.
     func close() { try? descriptor.close() }
 
