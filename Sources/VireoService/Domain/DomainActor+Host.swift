@@ -36,9 +36,19 @@ extension DomainActor {
         let definition = live
         let taps = try await BlockingWork.run(awaiting: "taps") { try TapDevices.make(for: definition) }
         live.nameTargets(taps)
+        let vsock = try await openVsock(&live)
         let groups = await openControlGroup(run)
-        let launch = try launchPlan(live, request, capabilities, taps: taps, groups: groups, consoleLogs: logs)
-        return HostPreparation(launch: launch, taps: taps, groups: groups)
+        let launch = try launchPlan(
+            live, request, capabilities, taps: taps, vsock: vsock, groups: groups, consoleLogs: logs)
+        return HostPreparation(launch: launch, taps: taps, vsock: vsock, groups: groups)
+    }
+
+    /// Opens the device behind the guest's vsock, if it has one, and notes the context id that was chosen.
+    private func openVsock(_ live: inout Domain) async throws -> VsockDevice? {
+        guard let vsock = live.devices.vsock else { return nil }
+        let device = try await BlockingWork.run(awaiting: "\(VsockDevice.path)") { try VsockDevice.open(for: vsock) }
+        live.devices.vsock?.cid = device.cid
+        return device
     }
 
     /// Files that get a copy of what serial consoles print, by the alias of the device.

@@ -11,6 +11,7 @@ struct HostPreparation: Sendable {
     var launch: QEMULaunch
     /// Kept open until QEMU has them.
     var taps: TapDevices
+    var vsock: VsockDevice?
     var groups: HeldDescriptors
 }
 
@@ -41,10 +42,17 @@ extension Domain {
             for index in devices.graphics.indices {
                 switch devices.graphics[index].kind {
                 case .vnc(var vnc):
-                    guard !vnc.listens.isOnlySockets, vnc.autoPort || vnc.port == nil || vnc.port == -1 else { continue }
-                    let port = try ports.allocate()
-                    chosen.append(port)
-                    vnc.port = port
+                    guard !vnc.listens.isOnlySockets else { continue }
+                    if vnc.autoPort || vnc.port == nil || vnc.port == -1 {
+                        let port = try ports.allocate()
+                        chosen.append(port)
+                        vnc.port = port
+                    }
+                    if vnc.webSocket == -1 {
+                        let port = try ports.allocate(in: PortAllocator.webSockets)
+                        chosen.append(port)
+                        (vnc.webSocket, vnc.webSocketIsGenerated) = (port, true)
+                    }
                     devices.graphics[index].kind = .vnc(vnc)
                 case .spice(var spice):
                     guard !spice.listens.isOnlySockets, spice.autoPort || spice.port == -1 else { continue }

@@ -14,10 +14,10 @@ extension DomainActor {
 
     /// How QEMU is to be spawned for `live`: its arguments, its user, its limits, where its monitor and its log are.
     ///
-    /// Pure but for the descriptors of `taps`, which the caller keeps open until QEMU was spawned.
+    /// Pure but for the descriptors of `taps` and `vsock`, which the caller keeps open until QEMU was spawned.
     func launchPlan(
         _ live: Domain, _ request: LaunchRequest, _ capabilities: QEMUCapabilities, taps: TapDevices,
-        groups: HeldDescriptors, consoleLogs: [String: String]
+        vsock: VsockDevice?, groups: HeldDescriptors, consoleLogs: [String: String]
     ) throws -> QEMULaunch {
         guard let run else { throw VireoError(.internalError, "the domain is not being started") }
         var resources = LaunchResources(
@@ -35,6 +35,11 @@ extension DomainActor {
                 descriptors.append(.init(descriptor, as: number))
                 resources.taps[tap.alias, default: []].append(number)
             }
+        }
+        if let vsock {
+            let number = Self.firstDescriptor + CInt(descriptors.count)
+            descriptors.append(.init(vsock.descriptor.rawValue, as: number))
+            resources.vsockDescriptor = number
         }
         var spawn = SpawnRequest(run.emulator, try QEMUArguments.build(live, resources))
         spawn.descriptors = descriptors

@@ -5,25 +5,29 @@ import Glibc
 import Synchronization
 import VireoCore
 
-/// Chooses TCP ports for displays whose XML says `autoport`.
+/// Chooses TCP ports for displays whose XML leaves that to the host.
 ///
-/// libvirt's range: 5900 to 65535. A port is free when no running domain of ours has it and nobody listens on it.
+/// The ranges are libvirt's. A port is free when no running domain of ours has it and nobody listens on it.
 final class PortAllocator: Sendable {
     static let displays: ClosedRange<Int> = 5900...65535
+    /// For VNC within WebSockets.
+    static let webSockets: ClosedRange<Int> = 5700...65535
 
     private let taken = Mutex<Set<Int>>([])
 
-    /// - Throws: `operationFailed` when there is none left.
-    func allocate() throws(VireoError) -> Int {
+    /// - Throws: `internalError` when there is none left.
+    func allocate(in range: ClosedRange<Int> = displays) throws(VireoError) -> Int {
         let port = taken.withLock { taken in
-            for port in Self.displays where !taken.contains(port) && Self.isFree(port) {
+            for port in range where !taken.contains(port) && Self.isFree(port) {
                 taken.insert(port)
                 return port as Int?
             }
             return nil
         }
         guard let port else {
-            throw VireoError(.internalError, "Unable to find an unused port in range 'VNC' (5900-65535)")
+            let name = range == Self.webSockets ? "webSocket" : "VNC"
+            throw VireoError(
+                .internalError, "Unable to find an unused port in range '\(name)' (\(range.lowerBound)-\(range.upperBound))")
         }
         return port
     }
