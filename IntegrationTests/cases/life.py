@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from harness import Failure, test
+from harness import Failure, Skip, test
 from harness.guest import Console, disk_xml, domain_xml
 
 
@@ -179,3 +179,57 @@ def many_clients(t):
         thread.join()
     t.equal(failures, [])
     t.equal(host.all_qemus(), [], "processes left")
+
+
+@test("A client that hands over files with a start is served; the files themselves are refused, as QEMU has no use for them")
+def start_with_files(t):
+    import libvirt
+
+    host = t.daemon()
+    connection = host.connect()
+    xml = domain_xml(t.assets, "filed", boots=False, memory_mib=32, serial="")
+    domain = connection.defineXML(xml)
+    with open(os.devnull, "rb") as file:
+        t.raises(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, domain.createWithFiles, [file.fileno()], 0)
+        t.equal(domain.isActive(), 0)
+        domain.createWithFiles([], libvirt.VIR_DOMAIN_START_PAUSED)
+        t.equal(domain.state(), [libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER])
+        domain.destroy()
+        domain.undefine()
+        t.raises(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, connection.createXMLWithFiles, xml, [file.fileno()], 0)
+    t.equal(connection.createXMLWithFiles(xml, [], 0).isActive(), 1)
+
+
+@test("Where only version 2 of control groups is mounted, QEMU is in a group of its own, which goes with the guest")
+def cgroup2(t):
+    tree = "/sys/fs/cgroup/unified"
+    if os.geteuid() != 0 or not os.path.exists(tree + "/cgroup.procs"):
+        raise Skip("needs root and a mounted cgroup2 beside version 1")
+    script = t.path("only-cgroup2")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nset -e\nfor tree in /sys/fs/cgroup/*; do umount -l $tree 2>/dev/null || true; done\n"
+                   "mount -t cgroup2 none /sys/fs/cgroup\nexec \"$@\"\n")
+    os.chmod(script, 0o755)
+    host = t.daemon(prefix=["unshare", "--mount", script])
+    name = host.define(domain_xml(t.assets, "grouped", boots=False, memory_mib=32, cpus=2))
+    host.virsh("start", name)
+
+    def group(pid):
+        with open("/proc/%d/cgroup" % pid, encoding="ascii") as file:
+            return [line.strip()[3:] for line in file if line.startswith("0::")][0]
+
+    own = group(host.qemu(name))
+    t.true(own.startswith("/vireo/") and "-grouped" in own, "QEMU's group: " + own)
+    t.true("cpu.time=" in host.virsh("domstats", "--cpu-total", name), "the group's processor time is told")
+    if "cpu" not in open(tree + "/cgroup.controllers", encoding="ascii").read().split():
+        refused = host.virsh("schedinfo", "--live", "--set", "cpu_shares=200", name, fails=True)
+        t.true("cpu" in refused, "what cannot be limited is refused by name: " + refused)
+    else:
+        host.virsh("schedinfo", "--live", "--set", "cpu_shares=200", name)
+        with open(tree + own + "/cpu.weight", encoding="ascii") as file:
+            t.equal(file.read().strip(), "200")
+    host.restart()
+    t.wait(lambda: host.virsh("domcontrol", name) == "ok", 10, "the guest to be managed")
+    t.equal(group(host.qemu(name)), own, "the group after a restart of the daemon")
+    host.virsh("destroy", name)
+    t.true(not os.path.exists(tree + own), "the group is gone with the guest")

@@ -22,8 +22,10 @@ class CommandFailure(Failure):
 class Daemon:
     """vireod --root DIRECTORY. Its log is DIRECTORY.log, which outlives restarts."""
 
-    def __init__(self, context, root, arguments=(), environment=None):
+    def __init__(self, context, root, arguments=(), environment=None, prefix=()):
         self.context, self.root, self.arguments = context, root, list(arguments)
+        # A program that prepares something and then executes the rest of its command line in its own process.
+        self.prefix = list(prefix)
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
         self.connections = []
@@ -48,7 +50,7 @@ class Daemon:
 
     def command(self):
         name = os.path.basename(self.root)
-        return [self.context.program("vireod"), "--root", self.root, "--hostname", name] + self.arguments
+        return self.prefix + [self.context.program("vireod"), "--root", self.root, "--hostname", name] + self.arguments
 
     def start(self, seconds=20):
         """Starts it and waits for its line `ready`; returns the seconds that took."""

@@ -39,7 +39,10 @@ package enum DomainAliases {
         number(&devices.watchdogs, "watchdog")
         number(&devices.rngs, "rng")
         number(&devices.tpms, "tpm")
-        number(&devices.panics, "panic")
+        // The others are no devices that anybody could name.
+        for index in devices.panics.indices where devices.panics[index].model == .pvpanic {
+            set(&devices.panics[index].info, next("panic", devices.panics.map(\.info)))
+        }
         for index in devices.memoryModules.indices {
             let prefix: String
             switch devices.memoryModules[index].model {
