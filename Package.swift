@@ -89,7 +89,7 @@ let package = Package(
         .testTarget(name: "VireoHostTests", dependencies: ["VireoHost", "VireoModel", "VireoXML", "VireoCore", system]),
         .testTarget(
             name: "VireoServiceTests",
-            dependencies: ["VireoService", "VireoStore", "VireoQEMU", "VireoXML", "VireoModel", "VireoCore", system]),
+            dependencies: ["VireoService", "VireoStore", "VireoQEMU", "VireoQMP", "VireoXML", "VireoModel", "VireoCore", system]),
         .testTarget(
             name: "VireoLibvirtTests",
             dependencies: ["CVireo", "VireoLibvirt", "VireoRPC", "VireoService", "VireoCore", log, nioCore, nioPosix, system]),

@@ -9,7 +9,7 @@ import time
 import urllib.request
 
 from harness import test
-from harness.guest import Console
+from harness.guest import Console, disk_xml, domain_xml
 
 
 @test("vireo run boots a machine that virsh sees too; rm removes it", seconds=240)
@@ -32,6 +32,23 @@ def run(t):
     host.vireo("rm", "--force", "box", seconds=60)
     t.equal(host.virsh("list", "--all", "--name"), "")
     t.equal(host.all_qemus(), [], "processes left")
+
+
+@test("vireo operations tells how the latest operations ended, and why one failed")
+def operations(t):
+    host = t.daemon()
+    host.vireo("run", "--name", "box", "--kernel", t.assets + "/vmlinuz", "--memory", "64M", "--detach", seconds=60)
+    disk = t.path("missing.raw")
+    host.define(domain_xml(t.assets, "broken", boots=False, devices=disk_xml(disk, form="raw")))
+    host.vireo("start", "broken", fails=True)
+    t.equal(host.vireo("operations"), "Nothing is being done.")
+    listed = json.loads(host.vireo("operations", "--all", "--json"))["operations"]
+    t.equal([(entry["domain"]["name"], entry["kind"], entry["state"]) for entry in listed],
+            [("box", "start", "completed"), ("broken", "start", "failed")])
+    t.true(disk in listed[1]["error"], "why it failed: %s" % listed[1])
+    t.true("ended" in host.vireo("operations", "--cancel", listed[0]["id"], fails=True), "what has ended cannot be cancelled")
+    host.vireo("operations", "--cancel", "4711", fails=True)
+    t.true("failed" in host.vireo("operations", "--all"), "the table")
 
 
 @test("vireo doctor looks at the host and names a cure for what it finds")

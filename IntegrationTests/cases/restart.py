@@ -3,12 +3,13 @@
 """Guests outlive the daemon."""
 import os
 import random
+import re
 import signal
 import subprocess
 import time
 
 from harness import Failure, test
-from harness.guest import Console, domain_xml
+from harness.guest import Console, disk_xml, domain_xml, freeze
 
 SCALE = float(os.environ.get("VIREO_TEST_SCALE", "1"))
 
@@ -73,6 +74,62 @@ def crash(t):
     host.virsh("start", name)
     os.kill(host.qemu(name), signal.SIGKILL)
     t.wait(lambda: host.virsh("domstate", "--reason", name) == "shut off (crashed)", 2, "the state crashed")
+
+
+@test("A guest whose QEMU answers nothing is shown after restarts, refuses with a reason, and is managed when it answers again")
+def frozen_while_away(t):
+    host = t.daemon()
+    names = [host.define(domain_xml(t.assets, name, boots=False, memory_mib=32, serial="")) for name in ("thawed", "ended")]
+    for name in names:
+        host.virsh("start", name)
+    pids = {name: freeze(t, host, name) for name in names}
+    # Each killed daemon leaves a connection that waits before the frozen monitor, until no more may.
+    for _ in range(8):
+        t.quick(host.restart(), 2.0, "seconds until it answered again")
+    for name in names:
+        t.equal((host.virsh("domstate", name), host.qemu(name)), ("running", pids[name]))
+        t.true("error: monitor failure" in host.virsh("domcontrol", name), "the state of its control is told")
+    started = time.monotonic()
+    refused = host.virsh("suspend", "thawed", fails=True)
+    t.quick(time.monotonic() - started, 5.0, "seconds until a call was refused")
+    t.true("did not answer" in refused, "the refusal says why: " + refused)
+    started = time.monotonic()
+    host.virsh("destroy", "ended")
+    t.quick(time.monotonic() - started, 1.0, "seconds to destroy a frozen one")
+    t.equal(host.virsh("domstate", "ended"), "shut off")
+    os.kill(pids["thawed"], signal.SIGCONT)
+    t.wait(lambda: host.virsh("domcontrol", "thawed") == "ok", 10, "the thawed one to be managed")
+    host.virsh("suspend", "thawed")
+    t.equal(host.virsh("domstate", "--reason", "thawed"), "paused (user)")
+
+
+@test("What was chosen for a guest at its start is kept over a restart, and apart from what its owner wrote")
+def chosen_facts(t):
+    host = t.daemon()
+    base, disk = t.path("base.qcow2"), t.path("top.qcow2")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", base, "1M"], check=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", disk], check=True)
+    devices = disk_xml(disk) + "<channel type='unix'><target type='virtio' name='org.example.0'/></channel><interface type='user'/>"
+    before = {}
+    for name, graphics, wanted in (("tcp", "autoport='yes' websocket='-1'/>", "websocket='-1'"),
+                                   ("unix", "><listen type='socket'/></graphics>", "<listen type='socket'/>")):
+        path = t.path(name + ".xml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(domain_xml(t.assets, name, boots=False, memory_mib=32, devices=devices + "<graphics type='vnc' " + graphics))
+        host.virsh("create", path)
+        before[name] = live, inactive = host.virsh("dumpxml", name), host.virsh("dumpxml", "--inactive", name)
+        t.true(re.search(r"<backingStore type='file'", live) and re.search(r"websocket='5[7-9]|socket='/", live), "chosen facts")
+        t.true(wanted in inactive, "the display is left to the next start: " + inactive)
+        for fact in ("<backingStore", "socket='/", "mode='bind' path=", "port='59", "<alias"):
+            t.true(fact not in inactive, "%s is no fact of the inactive XML: %s" % (fact, inactive))
+        # Both could not write it at once.
+        disk_in_use = devices.replace(disk, t.path("other.qcow2"))
+        subprocess.run(["cp", disk, t.path("other.qcow2")], check=True)
+        devices = disk_in_use
+    host.restart()
+    for name, xml in before.items():
+        t.wait(lambda: host.virsh("domcontrol", name) == "ok", 10, "the guest to be managed")
+        t.equal((host.virsh("dumpxml", name), host.virsh("dumpxml", "--inactive", name)), xml)
 
 
 @test("A hundred kills of the daemon at random moments lose no guest (R05)", seconds=400, alone=True)

@@ -11,24 +11,9 @@ import threading
 import time
 
 from harness import Skip, descriptors, resident_bytes, test, wire
-from harness.guest import Console, disk_xml, domain_xml
+from harness.guest import Console, disk_xml, domain_xml, freeze
 
 SCALE = float(os.environ.get("VIREO_TEST_SCALE", "1"))
-
-
-def freeze(t, host, name):
-    """Stops the guest's QEMU as a hung storage would; it goes on when the case ends."""
-    pid = host.qemu(name)
-    os.kill(pid, signal.SIGSTOP)
-
-    def thaw():
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
-
-    t.on_exit(thaw)
-    return pid
 
 
 def elapsed(action, *arguments):

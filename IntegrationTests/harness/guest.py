@@ -4,6 +4,7 @@
 import os
 import re
 import select
+import signal
 import termios
 import time
 import tty
@@ -35,6 +36,21 @@ def domain_xml(assets, name, memory_mib=96, cpus=1, machine="q35", devices="", b
 def disk_xml(path, target="vda", bus="virtio", form="qcow2", extra=""):
     return ("<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='%s'/><target dev='%s' bus='%s'/>%s"
             "</disk>" % (form, path, target, bus, extra))
+
+
+def freeze(t, host, name):
+    """Stops the guest's QEMU as a hung storage would; it goes on when the case ends."""
+    pid = host.qemu(name)
+    os.kill(pid, signal.SIGSTOP)
+
+    def thaw():
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+    t.on_exit(thaw)
+    return pid
 
 
 class Console:

@@ -23,6 +23,9 @@ package actor QMPClient {
     private nonisolated let eventSink: AsyncStream<QMPEvent>.Continuation
     private var session: QMPSession
     private var socket: StreamSocket?
+    /// Where to connect to, again and again, until somebody takes the connection; nil once it is there.
+    private var wanted: FilePath?
+    private var retry: DescriptorLoop.Token?
     private var waiting: [QMPSession.CommandID: CheckedContinuation<JSONValue, any Error>] = [:]
     private var passed: [QMPSession.CommandID: PassedDescriptor] = [:]
     private var timer: (token: DescriptorLoop.Token, deadline: ContinuousClock.Instant)?
@@ -56,7 +59,23 @@ package actor QMPClient {
         self.init(adopting: descriptor, greetingTimeout: greetingTimeout)
     }
 
+    /// Connects to the monitor of a QEMU that may have no ear at present, and tries until it has.
+    ///
+    /// A QEMU that is stopped takes no connections, and those that wait before it are few: each daemon that was killed
+    /// meanwhile left one. Commands wait as for the greeting, each for its own time.
+    package init(awaiting path: FilePath) {
+        session = QMPSession(greetingDeadline: .now + Self.forever)
+        wanted = path
+        (events, eventSink) = AsyncStream.makeStream(of: QMPEvent.self, bufferingPolicy: .bufferingNewest(Self.eventLimit))
+        loop.execute { [self] in assumeIsolated { $0.connect() } }
+    }
+
+    private static let forever = Duration.seconds(365 * 86_400)
+    /// Between two attempts to connect.
+    private static let retryInterval = Duration.milliseconds(500)
+
     deinit {
+        if let retry { loop.cancel(retry) }
         let error = QMPError(.closed, "the monitor was closed")
         ready.set(.failure(error))
         closed.set(error)
@@ -133,6 +152,19 @@ package actor QMPClient {
 
     // MARK: The socket
 
+    private func connect() {
+        retry = nil
+        guard let path = wanted, session.failure == nil else { return }
+        guard let descriptor = try? StreamSocket.connect(to: path) else {
+            retry = loop.schedule(at: .now + Self.retryInterval) { [weak self] in self?.assumeIsolated { $0.connect() } }
+            scheduleNext()
+            return
+        }
+        wanted = nil
+        socket = StreamSocket(adopting: descriptor, loop: loop)
+        begin()
+    }
+
     private func begin() {
         do {
             try socket?.watch { [weak self] readiness in self?.assumeIsolated { $0.handle(readiness) } }
@@ -188,6 +220,8 @@ package actor QMPClient {
 
     private func finish(_ error: QMPError) {
         socket = nil
+        if let retry { loop.cancel(retry) }
+        retry = nil
         if let timer { loop.cancel(timer.token) }
         timer = nil
         passed = [:]
@@ -196,13 +230,18 @@ package actor QMPClient {
         eventSink.finish()
     }
 
+    /// Gives up if nobody has taken the connection yet: QEMU has ended.
+    package func closeUnlessConnected() {
+        if wanted != nil { close() }
+    }
+
     /// Closes the monitor; commands under way fail with `closed`.
     package func close() { run(session.end("the monitor was closed")) }
 
     // MARK: Time
 
     private func schedule(_ deadline: ContinuousClock.Instant) {
-        guard socket != nil, timer.map({ deadline < $0.deadline }) ?? true else { return }
+        guard session.failure == nil, timer.map({ deadline < $0.deadline }) ?? true else { return }
         if let timer { loop.cancel(timer.token) }
         let token = loop.schedule(at: deadline) { [weak self] in self?.assumeIsolated { $0.timeIsUp() } }
         timer = (token, deadline)

@@ -23,6 +23,8 @@ public final class Hypervisor: Sendable {
     let emulators: EmulatorCatalog
     let ports = PortAllocator()
     let background = BackgroundTasks()
+    /// How the latest jobs of all domains ended.
+    package let finishedJobs = FinishedJobs()
     /// Connections that started a domain with `autodestroy`.
     let owners = Mutex<Set<UInt64>>([])
     /// Where the host has its control groups; nil without rights to make any.
@@ -71,6 +73,7 @@ public final class Hypervisor: Sendable {
     /// Lets go of the guests, which run on, and closes the store.
     package func shutdown() async {
         await background.end()
+        for domain in domains { await domain.letGo() }
         try? store.close()
     }
 

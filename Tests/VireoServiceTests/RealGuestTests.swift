@@ -8,6 +8,7 @@ import Testing
 import VireoCore
 import VireoModel
 import VireoQEMU
+import VireoQMP
 
 @testable import VireoService
 
@@ -101,6 +102,53 @@ struct RealGuestTests {
                 }
             }
             #expect(domain.view.status == .shutOff(.crashed))
+        }
+    }
+
+    @Test("A daemon that comes back finds its guests as they were, and ends them")
+    func takeover() async throws {
+        let root = FilePath("/tmp/vireo-test-\(UInt32.random(in: 0 ... .max))")
+        defer { try? FileManager.default.removeItem(atPath: root.string) }
+        let configuration = ServiceConfiguration(
+            paths: HostPaths(root: root), isPrivileged: geteuid() == 0, logger: Logger(label: "test"))
+        let first = try await Hypervisor.open(configuration)
+        let running = try await first.launch(LaunchRequest(try await definition(first, "r1")))
+        let paused = try await first.launch(LaunchRequest(try await definition(first, "r2"), options: .paused))
+        let killed = try await first.launch(LaunchRequest(try await definition(first, "r3")))
+        let before = running.view
+        let pid = try #require(killed.view.pid)
+        await first.shutdown()
+        kill(pid, SIGKILL)
+
+        let second = try await Hypervisor.open(configuration)
+        await second.start()
+        let domain = try second.domain(named: "r1")
+        #expect(domain.view.status == .running(.booted))
+        #expect((domain.view.id, domain.view.pid) == (before.id, before.pid))
+        #expect(try second.domain(uuid: paused.uuid).view.status == .paused(.user))
+        while (try? second.domain(named: "r3")) != nil { try await Task.sleep(for: .milliseconds(5)) }
+        try await domain.suspend()
+        #expect(domain.view.status == .paused(.user))
+        for domain in second.domains { try await domain.destroy() }
+        #expect(second.domains.isEmpty)
+        await second.shutdown()
+    }
+
+    @Test("A monitor that was closed while QEMU runs on is connected to anew")
+    func reconnection() async throws {
+        try await withHypervisor { hypervisor, _ in
+            let domain = try await hypervisor.launch(LaunchRequest(try await definition(hypervisor, "c1")))
+            let pid = domain.view.pid
+            let closed = try await domain.monitor()
+            await closed.close()
+            var current = closed
+            while current === closed {
+                try await Task.sleep(for: .milliseconds(5))
+                current = try await domain.monitor()
+            }
+            while !domain.view.isAnswering { try await Task.sleep(for: .milliseconds(5)) }
+            try await domain.suspend()
+            #expect((domain.view.status, domain.view.pid) == (.paused(.user), pid))
         }
     }
 }

@@ -20,6 +20,7 @@ package enum DomainJSON {
             ("title", .optional(definition?.title)), ("description", .optional(definition?.description)),
             ("pid", .optional(view.pid)), ("startedAt", view.startedAt.map { .string(Timestamp.text($0)) }),
             ("stateSince", .string(Timestamp.text(view.statusChangedAt))), ("hasPendingChanges", .bool(view.isUpdated)),
+            ("answering", view.isActive ? .bool(view.isAnswering) : nil),
             ("job", view.job.map { operation($0, of: view.reference) }),
         ]
         guard let definition else { return .members(members) }
@@ -44,7 +45,9 @@ package enum DomainJSON {
     }
 
     /// A job: schema `Operation`.
-    package static func operation(_ job: JobView, of domain: DomainReference) -> JSONValue {
+    ///
+    /// - Parameter endedAt: when it ended, in seconds since 1970; nil while it runs.
+    package static func operation(_ job: JobView, of domain: DomainReference, endedAt: Double? = nil) -> JSONValue {
         let (total, processed) = (job.progress.total.bytes, job.progress.processed.bytes)
         let progress: JSONValue? =
             total == 0
@@ -56,6 +59,8 @@ package enum DomainJSON {
             ])
         return .members([
             ("id", .string("\(job.id)")), ("kind", .string(job.kind.rawValue)), ("domain", reference(domain)),
+            ("state", .string(job.outcome.map { "\($0)" } ?? "running")), ("error", .optional(job.failure)),
+            ("endedAt", endedAt.map { .string(Timestamp.text($0)) }),
             ("owner", .string(job.owner)), ("startedAt", .string(Timestamp.text(job.startedAt))),
             ("elapsedSeconds", JSONValue(job.elapsed.components.seconds)), ("cancellable", .bool(job.isCancellable)),
             ("progress", progress),

@@ -84,6 +84,7 @@ package enum OpenAPISchemas {
               "title": {"type": "string"}, "description": {"type": "string"}, "pid": {"type": "integer"},
               "startedAt": {"type": "string", "format": "date-time"},
               "stateSince": {"type": "string", "format": "date-time"},
+              "answering": {"type": "boolean", "description": "Whether its QEMU is known to answer; what is shown of a silent one may be old. Only while it runs."},
               "hasPendingChanges": {"type": "boolean", "description": "The definition was changed since the start."},
               "job": {"$ref": "#/components/schemas/Operation"},
               "accelerator": {"enum": ["kvm", "tcg"]}, "architecture": {"type": "string"}, "machine": {"type": "string"},
@@ -199,9 +200,12 @@ package enum OpenAPISchemas {
             }
           },
           "Operation": {
-            "type": "object", "required": ["id", "kind", "domain"],
+            "type": "object", "required": ["id", "kind", "domain", "state"],
             "properties": {
               "id": {"type": "string"}, "kind": {"type": "string"},
+              "state": {"enum": ["running", "completed", "failed", "cancelled"]},
+              "error": {"type": "string", "description": "Why it failed."},
+              "endedAt": {"type": "string", "format": "date-time", "description": "Left out while it runs."},
               "domain": {"$ref": "#/components/schemas/DomainReference"}, "owner": {"type": "string"},
               "startedAt": {"type": "string", "format": "date-time"}, "elapsedSeconds": {"type": "integer"},
               "cancellable": {"type": "boolean"},

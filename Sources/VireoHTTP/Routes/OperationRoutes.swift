@@ -5,30 +5,34 @@ import HTTPTypes
 import VireoCore
 import VireoService
 
-/// What is being done to domains: the holders of their job slots.
+/// What is being done to domains, by the holders of their job slots, and how the latest of it ended.
 enum OperationRoutes {
     static let all = [list, show, cancel]
 
     private static let list = Route(
         .get, "/v1/operations",
         .init(
-            operationID: "listOperations", tag: "operations", summary: "Everything that is being done to domains.",
+            operationID: "listOperations", tag: "operations",
+            summary: "Everything that is being done to domains, and what ended within the last minutes.",
             answer: .json(schema: "OperationList"))
     ) { request in
-        let operations = request.services.hypervisor.domains.compactMap { domain in
+        let hypervisor = request.services.hypervisor
+        let running = hypervisor.domains.compactMap { domain in
             domain.view.job.map { DomainJSON.operation($0, of: domain.view.reference) }
         }
-        return .json(.members([("operations", .array(operations))]))
+        let ended = hypervisor.finishedJobs.all().map { DomainJSON.operation($0.job, of: $0.domain, endedAt: $0.endedAt) }
+        return .json(.members([("operations", .array(ended + running))]))
     }
 
     private static let show = Route(
         .get, "/v1/operations/{operation}",
         .init(
-            operationID: "getOperation", tag: "operations", summary: "How far an operation is.",
+            operationID: "getOperation", tag: "operations", summary: "How far an operation is, or how it ended.",
             answer: .json(schema: "Operation"))
     ) { request in
-        let (domain, job) = try find(request)
-        return .json(DomainJSON.operation(job, of: domain.view.reference))
+        if let (domain, job) = running(request) { return .json(DomainJSON.operation(job, of: domain.view.reference)) }
+        let ended = try ended(request)
+        return .json(DomainJSON.operation(ended.job, of: ended.domain, endedAt: ended.endedAt))
     }
 
     private static let cancel = Route(
@@ -37,8 +41,10 @@ enum OperationRoutes {
             operationID: "cancelOperation", tag: "operations", summary: "Asks an operation to stop; does not wait.",
             answer: .none)
     ) { request in
-        let (domain, job) = try find(request)
-        guard let holder = domain.slot.holder, holder.id == job.id else { throw Problem(.notFound, "the operation has ended") }
+        guard let (domain, job) = running(request), let holder = domain.slot.holder, holder.id == job.id else {
+            let ended = try ended(request)
+            throw Problem(.conflict, "'\(ended.job.kind.rawValue)' of domain '\(ended.domain.name)' has ended")
+        }
         let reason = VireoError(.operationAborted, "'\(job.kind.rawValue)' of domain '\(domain.view.name)' was cancelled")
         guard holder.cancel(reason) else {
             throw VireoError(
@@ -48,11 +54,19 @@ enum OperationRoutes {
         return .empty
     }
 
-    private static func find(_ request: APIRequest) throws(Problem) -> (DomainActor, JobView) {
+    private static func running(_ request: APIRequest) -> (DomainActor, JobView)? {
         let id = request.parameters["operation"].flatMap { UInt64($0) }
         for domain in request.services.hypervisor.domains {
             if let job = domain.view.job, job.id == id { return (domain, job) }
         }
-        throw Problem(.notFound, "there is no such operation, or it has ended")
+        return nil
+    }
+
+    private static func ended(_ request: APIRequest) throws(Problem) -> FinishedJobs.Entry {
+        let id = request.parameters["operation"].flatMap { UInt64($0) }
+        guard let entry = request.services.hypervisor.finishedJobs.all().last(where: { $0.job.id == id }) else {
+            throw Problem(.notFound, "there is no such operation, or it ended long ago")
+        }
+        return entry
     }
 }

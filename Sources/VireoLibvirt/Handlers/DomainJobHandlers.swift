@@ -43,8 +43,12 @@ extension HandlerTable {
         fast(RemoteCalls.domainGetControlInfo) { args, call in
             let view = try call.domain(args.dom).view
             guard view.isActive else { throw VireoError(.operationInvalid, "domain is not running") }
-            // VIR_DOMAIN_CONTROL_JOB and VIR_DOMAIN_CONTROL_OK
             let job = view.job
+            guard view.isAnswering else {
+                // VIR_DOMAIN_CONTROL_ERROR for VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR
+                return RemoteDomainGetControlInfoRet(state: 3, details: 2, stateTime: 0)
+            }
+            // VIR_DOMAIN_CONTROL_JOB and VIR_DOMAIN_CONTROL_OK
             return RemoteDomainGetControlInfoRet(state: job == nil ? 0 : 1, details: 0, stateTime: job?.elapsed.milliseconds ?? 0)
         }
     }

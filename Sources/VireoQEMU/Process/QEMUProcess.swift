@@ -70,18 +70,23 @@ package final class QEMUProcess: Sendable {
 
     /// Takes over a QEMU that an earlier daemon started.
     ///
+    /// Its monitor answers when QEMU does, be that tomorrow: a stopped one is taken over when it goes on.
     /// - Returns: nil if the process has ended.
-    /// - Throws: `VireoError` when it runs but cannot be watched, or its monitor cannot be connected to.
+    /// - Throws: `VireoError` when it runs but cannot be watched.
     package static func adopt(
-        _ identity: ProcessIdentity, monitorSocket: FilePath, log: BoundedLog, greetingTimeout: Duration = .seconds(30)
+        _ identity: ProcessIdentity, monitorSocket: FilePath, log: BoundedLog
     ) throws -> QEMUProcess? {
         do {
             guard let process = try WatchedProcess.adopt(identity) else { return nil }
-            let monitor = try connect(to: monitorSocket, greetingTimeout: greetingTimeout)
-            return QEMUProcess(process, monitor, log, logStart: log.size)
-        } catch let error as Errno {
+            return QEMUProcess(process, QMPClient(awaiting: monitorSocket), log, logStart: log.size)
+        } catch {
             throw VireoError(.operationFailed, "cannot watch process \(identity.pid): \(error)", cause: error)
         }
+    }
+
+    /// The same process with a new connection to its monitor, for when the present one was closed.
+    package func reconnecting(to monitorSocket: FilePath) -> QEMUProcess {
+        QEMUProcess(process, QMPClient(awaiting: monitorSocket), log, logStart: logStart)
     }
 
     /// Waits until the monitor answers.

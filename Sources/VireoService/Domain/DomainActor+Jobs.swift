@@ -25,7 +25,7 @@ extension DomainActor {
             note(job, .completed, failure: nil)
             return result
         } catch {
-            note(job, job.isCancelled ? .cancelled : .failed, failure: "\(error)")
+            note(job, job.isCancelled ? .cancelled : .failed, failure: (error as? VireoError)?.message ?? "\(error)")
             throw error
         }
     }
@@ -44,15 +44,14 @@ extension DomainActor {
     }
 
     private func note(_ job: Job, _ outcome: JobView.Outcome, failure: String?) {
+        var view = job.view
+        (view.outcome, view.failure, view.isCancellable) = (outcome, failure, false)
+        hypervisor.finishedJobs.append(view, of: reference, endedAt: hypervisor.now)
         guard job.kind.isVisible else { return }
         let record = JobRecord(
             domain: uuid, kind: job.kind.rawValue, owner: job.owner, startedAt: job.startedAt, endedAt: hypervisor.now,
             outcome: "\(outcome)", message: failure)
         hypervisor.background.run { [store = hypervisor.store] in try? await store.append(record) }
-        var view = job.view
-        view.outcome = outcome
-        view.failure = failure
-        view.isCancellable = false
         lastJob = view
         publish()
         emit(.jobCompleted(view.parameters))

@@ -26,7 +26,8 @@ extension DomainActor {
     package func monitor() throws(VireoError) -> QMPClient {
         try requireActive()
         guard let qemu = run?.qemu else {
-            throw VireoError(.operationInvalid, "domain '\(name)' is still being started")
+            let what = run?.stored == nil ? "is still being started" : "could not be taken over yet; it is tried again"
+            throw VireoError(.operationInvalid, "domain '\(name)' \(what)")
         }
         return qemu.monitor
     }

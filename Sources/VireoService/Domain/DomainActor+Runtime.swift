@@ -22,6 +22,7 @@ extension DomainActor {
         var details = run.details
         details.rebootsOnPowerOff = run.rebootsOnPowerOff ? true : nil
         details.ownerConnection = run.owner?.connection
+        details.generated = GeneratedFacts(of: live)
         let identity = run.qemu?.process.identity
         return RuntimeRecord(
             uuid: uuid, id: run.id, name: name.text, phase: phase, boot: HostBoot.id, pid: identity?.pid,
@@ -48,24 +49,70 @@ extension DomainActor {
 
     /// Reads QEMU's events until its monitor closes, and waits for its process to end.
     func watch(_ qemu: QEMUProcess, _ id: Int32) {
-        // Ends when the monitor closes.
-        let events = Task { [weak self] in
-            for await event in qemu.monitor.events { await self?.handle(event, ofRun: id) }
-        }
-        run?.events = events
+        readEvents(qemu, id)
         // Ends with QEMU.
         run?.exit = Task { [weak self] in
             guard let status = try? await qemu.process.exit.wait() else { return }
+            await self?.run?.qemu?.monitor.closeUnlessConnected()
             // What QEMU said last decides how its end is called.
             let drained = OneShot<Void>()
             let drain = Task {
-                await events.value
+                await self?.run?.events?.value
                 drained.set(())
             }
             _ = await drained.wait(upTo: .seconds(2))
             drain.cancel()
             await self?.processEnded(status, ofRun: id)
         }
+    }
+
+    private func readEvents(_ qemu: QEMUProcess, _ id: Int32) {
+        // Ends when the monitor closes.
+        run?.events = Task { [weak self] in
+            for await event in qemu.monitor.events { await self?.handle(event, ofRun: id) }
+            await self?.monitorClosed(qemu, ofRun: id)
+        }
+    }
+
+    /// Connects anew to a monitor that was closed while QEMU runs on, as when QEMU sent what is no QMP.
+    private func monitorClosed(_ qemu: QEMUProcess, ofRun id: Int32) async {
+        // QEMU's end closes the monitor a moment before the process is gone.
+        guard await qemu.process.exit.wait(upTo: .seconds(2)) == nil else { return }
+        guard let run, run.id == id, run.qemu === qemu, run.phase == .running, run.endReason == nil else { return }
+        logger.warning(
+            "the monitor of a running domain was closed; connecting anew",
+            metadata: [LogKey.pid: "\(qemu.process.pid)", LogKey.error: "\(qemu.monitor.closed.value?.message ?? "")"])
+        let next = qemu.reconnecting(to: run.monitorSocket)
+        self.run?.qemu = next
+        self.run?.isAnswering = false
+        publish()
+        emit(.controlError)
+        readEvents(next, id)
+        hypervisor.background.run { await self.awaitAnswer(id) }
+    }
+
+    /// Waits until QEMU answers on a new connection, however long that takes, and asks what happened meanwhile.
+    ///
+    /// - Returns: whether it does; not, when the run has ended or the connection was closed again.
+    @discardableResult
+    func awaitAnswer(_ id: Int32) async -> Bool {
+        guard let qemu = run?.qemu, run?.id == id, (try? await qemu.monitor.waitUntilReady()) != nil else { return false }
+        guard run?.id == id, run?.qemu === qemu, run?.endReason == nil else { return false }
+        run?.isAnswering = true
+        publish()
+        try? await readLiveFacts()
+        await reconcileStatus()
+        return run?.id == id
+    }
+
+    /// Lets go of QEMU, which runs on: the next daemon takes it over. Nothing is heard of it here any more.
+    func letGo() async {
+        guard let run else { return }
+        self.run = nil
+        run.exit?.cancel()
+        run.events?.cancel()
+        await run.agent?.close()
+        await run.qemu?.monitor.close()
     }
 
     private func processEnded(_ exit: ExitStatus, ofRun id: Int32) async {

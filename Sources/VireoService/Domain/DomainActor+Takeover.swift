@@ -34,6 +34,8 @@ extension DomainActor {
         case .stopping: run.phase = .stopping
         }
         self.run = run
+        var live = live
+        run.details.generated?.mark(&live)
         self.live = live
         startedBoot = record.boot
         status = DomainStatus(state: record.state, reason: record.reason)
@@ -61,12 +63,8 @@ extension DomainActor {
         }
         do {
             let log = BoundedLog(hypervisor.logFile(of: name, uuid))
-            // A frozen QEMU answers when it is thawed, be that tomorrow; commands have their own deadlines.
-            guard
-                let qemu = try QEMUProcess.adopt(
-                    ProcessIdentity(pid: pid, startTime: startTime), monitorSocket: run.monitorSocket, log: log,
-                    greetingTimeout: .seconds(365 * 86_400))
-            else {
+            let identity = ProcessIdentity(pid: pid, startTime: startTime)
+            guard let qemu = try QEMUProcess.adopt(identity, monitorSocket: run.monitorSocket, log: log) else {
                 logger.warning("QEMU ended while the daemon was away", metadata: [LogKey.pid: "\(pid)"])
                 // With -no-shutdown QEMU never ends by itself: it was killed, or crashed.
                 let reason: ShutOffReason = status.state == .shutdown ? .shutdown : .crashed
@@ -74,26 +72,31 @@ extension DomainActor {
                 return
             }
             self.run?.qemu = qemu
+            self.run?.isAnswering = false
             watch(qemu, run.id)
             publish()
         } catch {
-            // Somebody else holds the monitor, or it is gone: a guest that cannot be managed must not stay unseen.
+            // The host is short of descriptors or memory: a guest that cannot be managed must not stay so.
             logger.error(
-                "the monitor of a running domain cannot be reached; the guest runs on unmanaged",
+                "a running domain cannot be taken over yet",
                 metadata: [LogKey.pid: "\(pid)", LogKey.error: "\(error)"])
             emit(.controlError)
+            hypervisor.background.run {
+                guard (try? await Task.sleep(for: Self.takeoverInterval)) != nil else { return }
+                await self.takeOver()
+            }
             return
         }
         let id = run.id
         hypervisor.background.run { await self.completeTakeover(id) }
     }
 
+    /// Between two attempts to take over a domain whose process cannot be watched.
+    private static let takeoverInterval = Duration.seconds(1)
+
     /// The part of taking over for which QEMU must answer.
     private func completeTakeover(_ id: Int32) async {
-        guard let qemu = run?.qemu, run?.id == id, (try? await qemu.waitUntilReady()) != nil else { return }
-        guard run?.id == id, run?.endReason == nil else { return }
-        try? await readLiveFacts()
-        await reconcileStatus()
+        guard await awaitAnswer(id), let qemu = run?.qemu else { return }
         await undoInterruptedSave()
         if status.state == .shutdown { await finishPowerOff() }
         if run?.details.ownerConnection != nil {

@@ -57,7 +57,7 @@ public actor DomainActor {
             DomainView(
                 uuid: uuid, name: name, id: -1, status: .shutOff(.unknown), isPersistent: inactive != nil,
                 autostart: false, live: nil, inactive: inactive, hasManagedSave: false, isUpdated: false, pid: nil,
-                startedAt: nil, statusChangedAt: statusChangedAt, slot: slot, lastJob: nil))
+                isAnswering: true, startedAt: nil, statusChangedAt: statusChangedAt, slot: slot, lastJob: nil))
     }
 
     /// The domain as it was last published. Never waits for the actor.
@@ -72,8 +72,8 @@ public actor DomainActor {
         let view = DomainView(
             uuid: uuid, name: name, id: id, status: status, isPersistent: isPersistent, autostart: autostart,
             live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated,
-            pid: run?.qemu?.process.pid, startedAt: run?.startedAt, statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob
-        )
+            pid: run?.qemu?.process.pid, isAnswering: run?.isAnswering ?? true, startedAt: run?.startedAt,
+            statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob)
         published.withLock { $0 = view }
     }
 

@@ -24,6 +24,8 @@ package final class DomainView: Sendable {
     package let isUpdated: Bool
     /// QEMU's process.
     package let pid: Int32?
+    /// Whether its QEMU, if it has one, is known to answer; what is shown of a silent one may be old.
+    package let isAnswering: Bool
     /// Seconds since 1970.
     package let startedAt: Double?
     /// When `status` last changed, in seconds since 1970.
@@ -34,12 +36,13 @@ package final class DomainView: Sendable {
 
     package init(
         uuid: DomainUUID, name: DomainName, id: Int32, status: DomainStatus, isPersistent: Bool, autostart: Bool,
-        live: Domain?, inactive: Domain?, hasManagedSave: Bool, isUpdated: Bool, pid: Int32?, startedAt: Double?,
-        statusChangedAt: Double, slot: JobSlot, lastJob: JobView?
+        live: Domain?, inactive: Domain?, hasManagedSave: Bool, isUpdated: Bool, pid: Int32?,
+        isAnswering: Bool, startedAt: Double?, statusChangedAt: Double, slot: JobSlot, lastJob: JobView?
     ) {
         (self.uuid, self.name, self.id, self.status) = (uuid, name, id, status)
         (self.isPersistent, self.autostart, self.live, self.inactive) = (isPersistent, autostart, live, inactive)
         (self.hasManagedSave, self.isUpdated, self.pid) = (hasManagedSave, isUpdated, pid)
+        self.isAnswering = isAnswering
         (self.startedAt, self.statusChangedAt, self.slot, self.lastJob) = (startedAt, statusChangedAt, slot, lastJob)
     }
 

@@ -24,6 +24,8 @@ struct DomainRun {
     /// The guest's agent; nil until it is first needed.
     var agent: GuestAgentClient?
     var phase = Phase.starting
+    /// Whether QEMU has answered on the present connection to its monitor; nobody knows what a silent one is doing.
+    var isAnswering = true
     /// What `shut off` will be for, once it is decided that QEMU ends.
     var endReason: ShutOffReason?
     /// Whether a guest that powers off is to be reset instead, as asked for by `reboot`.
@@ -54,6 +56,8 @@ struct RunDetails: Codable, Hashable, Sendable {
     /// Logs of serial consoles that the service keeps short.
     var consoleLogs: [String] = []
     var ownerConnection: UInt64?
+    /// nil in what earlier versions stored.
+    var generated: GeneratedFacts?
 
     /// - Returns: an empty value for text that this version cannot read.
     init(json: String) {

@@ -91,7 +91,7 @@ extension LiveFacts {
                 layers.append(BackingChain.Layer(format: format, source: source))
                 next = found["backing-image"]
             }
-            domain.devices.disks[index].backingChain = BackingChain(layers: layers, isTerminated: true)
+            domain.devices.disks[index].backingChain = BackingChain(layers: layers, isTerminated: true, isDetected: true)
         }
     }
 

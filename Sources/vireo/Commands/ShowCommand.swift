@@ -37,6 +37,7 @@ struct ShowCommand: DaemonCommand {
         add("Description", answer["description"]?.stringValue)
         add("Id", summary.id.map { "\($0)" })
         add("Uptime", summary.uptimeSeconds.map { Format.duration(seconds: $0) })
+        if answer["answering"]?.boolValue == false { add("Monitor", "QEMU does not answer; what is shown may be old") }
         add("QEMU pid", answer["pid"]?.int64Value.map { "\($0)" })
         add("CPUs", "\(summary.cpus)")
         add("Memory", Format.bytes(summary.memory))

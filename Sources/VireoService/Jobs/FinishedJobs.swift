@@ -1,0 +1,38 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+package import VireoCore
+
+/// The jobs of all domains that ended lately, for whoever asks how they went: at most `limit`, for at most `lifetime`.
+package final class FinishedJobs: Sendable {
+    /// A job with the domain that it was done to, which may be gone by now.
+    package struct Entry: Sendable {
+        package var domain: DomainReference
+        package var job: JobView
+        /// Seconds since 1970.
+        package var endedAt: Double
+        fileprivate var end: ContinuousClock.Instant
+    }
+
+    package static let limit = 256
+    package static let lifetime = Duration.seconds(600)
+
+    private let entries = Mutex<[Entry]>([])
+
+    /// Notes that `job`, whose outcome is set, has ended.
+    func append(_ job: JobView, of domain: DomainReference, endedAt: Double, now: ContinuousClock.Instant = .now) {
+        entries.withLock { entries in
+            entries.append(Entry(domain: domain, job: job, endedAt: endedAt, end: now))
+            if entries.count > Self.limit { entries.removeFirst(entries.count - Self.limit) }
+        }
+    }
+
+    /// What is still remembered, in the order in which it ended.
+    package func all(now: ContinuousClock.Instant = .now) -> [Entry] {
+        entries.withLock { entries in
+            entries.removeAll { now - $0.end > Self.lifetime }
+            return entries
+        }
+    }
+}
