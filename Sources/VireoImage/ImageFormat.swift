@@ -35,7 +35,7 @@ package struct FormatDriver: Sendable {
     package static let probeBytes = 4096
 
     /// Every format that is read; raw is not in the list of what is recognised, because everything is raw.
-    package static let all: [FormatDriver] = [.raw]
+    package static let all: [FormatDriver] = [.raw, .qcow2]
 
     package static func of(_ format: ImageFormat) throws(ImageError) -> FormatDriver {
         guard let driver = all.first(where: { $0.format == format }) else {

@@ -5,7 +5,7 @@ import ArgumentParser
 import Glibc
 import VireoCore
 
-/// The `vireo` command: a client of the daemon's HTTP API, and `doctor`, which needs no daemon.
+/// The `vireo` command: a client of the daemon's HTTP API, and `doctor` and `image`, which need no daemon.
 @main
 struct Vireo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,6 +31,7 @@ struct Vireo: AsyncParsableCommand {
                 subcommands: [
                     ConsoleCommand.self, LogsCommand.self, TopCommand.self, EventsCommand.self, OperationsCommand.self,
                 ]),
+            CommandGroup(name: "Disk images", subcommands: [ImageCommand.self]),
             CommandGroup(name: "libvirt XML", subcommands: [DefineCommand.self, DumpXMLCommand.self, EditCommand.self]),
             CommandGroup(name: "Host", subcommands: [DoctorCommand.self, VersionCommand.self, CompletionsCommand.self]),
         ])

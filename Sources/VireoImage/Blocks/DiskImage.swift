@@ -33,7 +33,7 @@ package protocol WritableDiskImage: DiskImage {
     /// Returns when all changes so far are safe on disk.
     func flush() throws
     /// Sets the virtual size. The caller has seen to what is lost by shrinking.
-    func resize(to size: UInt64) throws
+    func resize(to size: UInt64, below: ImageChain?) throws
     /// Flushes and leaves the file as closed properly. No call may follow.
     func close() throws
 }

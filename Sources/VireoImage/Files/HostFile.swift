@@ -111,6 +111,13 @@ package final class HostFile: ImageFile {
         }
     }
 
+    package func isSame(as other: any ImageFile) -> Bool {
+        guard let other = other as? HostFile else { return false }
+        guard self !== other else { return true }
+        guard let mine = try? facts(), let theirs = try? other.facts() else { return false }
+        return mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino
+    }
+
     private func facts() throws -> stat {
         var facts = stat()
         try checked(fstat(number, &facts), "look at the file")

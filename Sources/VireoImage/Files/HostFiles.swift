@@ -28,6 +28,38 @@ package struct HostFiles: FileProvider {
         return file
     }
 
+    package func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws {
+        var facts = stat()
+        if stat(path, &facts) == 0 {
+            // Whoever uses what is there now is asked to let go of it, as by qemu-img.
+            let old = try open(path, .write)
+            if facts.st_mode & S_IFMT == S_IFBLK { return try body(old) }
+            try replaceFile((try? resolve(path)) ?? path, mode: facts.st_mode & 0o777, owner: (facts.st_uid, facts.st_gid), body)
+        } else {
+            try replaceFile(path, mode: 0o644, body)
+        }
+    }
+
+    /// Fills a file beside `path` and gives it that name.
+    private func replaceFile(
+        _ path: String, mode: mode_t, owner: (user: uid_t, group: gid_t)? = nil, _ body: (any ImageFile) throws -> Void
+    ) throws {
+        let temporary = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
+        let descriptor = Glibc.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw ImageError.system(errno, "create it", path) }
+        do {
+            let file = try HostFile(adopting: descriptor, path: path, isWritable: true)
+            _ = fchmod(descriptor, mode)
+            if let owner { _ = fchown(descriptor, owner.user, owner.group) }
+            try ImageLock.take(descriptor, .write, path: path, patience: .zero)
+            try body(file)
+            guard rename(temporary, path) == 0 else { throw ImageError.system(errno, "give it its name", path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+    }
+
     package func resolve(_ path: String) throws -> String {
         guard let resolved = realpath(path, nil) else { throw ImageError.system(errno, "find it", path) }
         defer { free(resolved) }

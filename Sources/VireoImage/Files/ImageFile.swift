@@ -30,6 +30,9 @@ package protocol ImageFile: AnyObject, Sendable {
     /// Where the data or the hole at `offset` ends. At the end of the file and past it: an empty hole.
     func region(at offset: UInt64) throws -> FileRegion
 
+    /// Whether both are the same file of the host, opened once or twice.
+    func isSame(as other: any ImageFile) -> Bool
+
     /// The descriptor, where there is one, for copies within the kernel.
     var descriptor: CInt? { get }
 }
@@ -51,6 +54,8 @@ package struct FileRegion: Hashable, Sendable {
 }
 
 extension ImageFile {
+    package func isSame(as other: any ImageFile) -> Bool { self === other }
+
     /// Reads `count` bytes into an array; fewer only at the end of the file.
     package func bytes(at offset: UInt64, count: Int) throws -> [UInt8] {
         try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -89,6 +94,9 @@ package protocol FileProvider: Sendable {
     func open(_ path: String, _ access: FileAccess) throws -> any ImageFile
     /// Makes a file that is not there yet, empty, open for writing and locked.
     func create(_ path: String) throws -> any ImageFile
+    /// Makes the file at `path` anew: `body` fills it, and only when that is done does it take the place of what was there.
+    /// A block device is written in place.
+    func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws
     /// The absolute path of `path` without links.
     func resolve(_ path: String) throws -> String
 }

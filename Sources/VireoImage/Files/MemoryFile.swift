@@ -108,5 +108,11 @@ package final class MemoryFiles: FileProvider {
         }
     }
 
+    package func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws {
+        let file = MemoryFile(path: path)
+        try body(file)
+        add(file, as: path)
+    }
+
     package func resolve(_ path: String) throws -> String { path }
 }

@@ -1,0 +1,93 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+extension QCOW2Core {
+    /// Holds refcounts and copied flags against a census.
+    func check(progress: ImageProgress) throws -> (report: QCOW2CheckReport, counts: QCOW2Counts) {
+        var report = QCOW2CheckReport()
+        progress.begin(total: header.virtualSize)
+        let counts = try census(&report, progress: progress)
+        let end = try compareRefcounts(counts, &report)
+        try checkCopiedFlags(&report)
+        report.imageEndOffset = max(end, counts.end) * geometry.clusterSize
+        return (report, counts)
+    }
+
+    /// Returns the first cluster behind the last one with a refcount.
+    private func compareRefcounts(_ counts: QCOW2Counts, _ report: inout QCOW2CheckReport) throws -> UInt64 {
+        let perBlock = geometry.refcountsPerBlock
+        let table = try refcountTable()
+        var end: UInt64 = 0
+        let (size, clusters) = (try file.size(), counts.end)
+        for number in 0..<max(UInt64(table.count), (clusters + perBlock - 1) / perBlock) {
+            let offset = number < UInt64(table.count) ? table[Int(number)] & ~511 : 0
+            let isReadable = offset != 0 && offset % geometry.clusterSize == 0 && offset < size
+            if !isReadable && number * perBlock >= clusters { continue }
+            let block = isReadable ? try refcountBlock(at: offset) : nil
+            if let block, block.isEmpty, number * perBlock >= clusters { continue }
+            for index in 0..<perBlock {
+                let cluster = number * perBlock + index
+                let (stored, used) = (block?[Int(index)] ?? 0, UInt64(counts[cluster]))
+                if stored > 0 { end = max(end, cluster + 1) }
+                if stored == used { continue }
+                if stored < used {
+                    report.corrupt("cluster \(cluster) refcount=\(stored) reference=\(used)")
+                } else {
+                    report.leak("Leaked cluster \(cluster) refcount=\(stored) reference=\(used)")
+                }
+            }
+        }
+        return end
+    }
+
+    /// The copied flags of the active tables say "refcount is one", and nothing else.
+    private func checkCopiedFlags(_ report: inout QCOW2CheckReport) throws {
+        let table = try refcountTable()
+        var cached: (number: UInt64, block: QCOW2RefcountBlock?) = (.max, nil)
+        func refcount(_ offset: UInt64) throws -> UInt64 {
+            let cluster = offset / geometry.clusterSize
+            let number = cluster / geometry.refcountsPerBlock
+            if cached.number != number {
+                let place = number < UInt64(table.count) ? table[Int(number)] & ~511 : 0
+                cached = (number, place == 0 || place % geometry.clusterSize != 0 ? nil : try refcountBlock(at: place))
+            }
+            return cached.block?[Int(cluster % geometry.refcountsPerBlock)] ?? 0
+        }
+        for (index, entry) in l1.enumerated() {
+            let place = entry & QCOW2Entry.offsetMask
+            guard place != 0, place % geometry.clusterSize == 0 else { continue }
+            let stored = try refcount(place)
+            if (stored == 1) != (entry & QCOW2Entry.copied != 0) {
+                report.corrupt("OFLAG_COPIED L2 cluster: l1_index=\(index) refcount=\(stored)")
+            }
+            let words = try tables[place]?.words ?? QCOW2Core.words(file, at: place, count: Int(geometry.clusterSize / 8))
+            for word in stride(from: 0, to: words.count, by: geometry.entryWords) {
+                let entry = words[word], data = entry & QCOW2Entry.offsetMask
+                if entry & QCOW2Entry.compressed != 0 || data == 0 || dataFile !== file { continue }
+                let stored = try refcount(data)
+                if (stored == 1) != (entry & QCOW2Entry.copied != 0) {
+                    report.corrupt("OFLAG_COPIED data cluster: l2_entry=\(String(entry, radix: 16)) refcount=\(stored)")
+                }
+            }
+        }
+    }
+
+    func refcountTable() throws -> [UInt64] {
+        try QCOW2Core.words(
+            file, at: header.refcountTableOffset, count: Int(UInt64(header.refcountTableClusters) * geometry.clusterSize / 8))
+    }
+
+    /// Reads a refcount block; what lies past the end of the file counts nothing.
+    func refcountBlock(at offset: UInt64) throws -> QCOW2RefcountBlock {
+        var bytes = [UInt8](repeating: 0, count: Int(geometry.clusterSize))
+        try bytes.withUnsafeMutableBytes { try file.readPadded(into: $0, at: offset) }
+        return QCOW2RefcountBlock(bytes, order: header.refcountOrder)
+    }
+}
+
+extension QCOW2Image {
+    /// Walks all tables and holds them against the refcounts. Changes nothing.
+    package func check(progress: ImageProgress = ImageProgress()) throws -> QCOW2CheckReport {
+        try locked { core in try naming(file.path) { try core.check(progress: progress).report } }
+    }
+}

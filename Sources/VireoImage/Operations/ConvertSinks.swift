@@ -1,0 +1,170 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// Writes a raw file: data where data is, holes for runs of zeros.
+final class RawSink: ConvertSink {
+    fileprivate let file: any ImageFile
+    fileprivate let sparse: Int
+
+    init(_ file: any ImageFile, sparse: UInt64) { (self.file, self.sparse) = (file, Int(clamping: sparse)) }
+
+    func lane(capacity: Int) throws -> any ConvertLane { Lane(self, capacity) }
+
+    private final class Lane: ConvertLane {
+        let sink: RawSink
+        let buffer: UnsafeMutableRawBufferPointer
+        var count = 0
+        var start: UInt64 = 0
+
+        init(_ sink: RawSink, _ capacity: Int) {
+            self.sink = sink
+            buffer = .allocate(byteCount: capacity, alignment: 4096)
+        }
+
+        deinit { buffer.deallocate() }
+
+        func fill(_ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+            self.count = count
+            try body(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
+        }
+
+        func prepare(_ piece: Stretch) throws { start = piece.start }
+        func place(_ piece: Stretch) throws {}
+
+        func write() throws {
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            guard sink.sparse > 0 else { return try sink.file.write(bytes, at: start) }
+            var run = 0
+            var position = 0
+            while position < count {
+                let end = min(position + sink.sparse, count)
+                if RawBytes.isZero(UnsafeRawBufferPointer(rebasing: bytes[position..<end])) {
+                    if run < position {
+                        try sink.file.write(UnsafeRawBufferPointer(rebasing: bytes[run..<position]), at: start + UInt64(run))
+                    }
+                    run = end
+                }
+                position = end
+            }
+            if run < count { try sink.file.write(UnsafeRawBufferPointer(rebasing: bytes[run..<count]), at: start + UInt64(run)) }
+        }
+    }
+}
+
+/// Writes a new qcow2 image. The builder is only touched in `place`, which one thread runs at a time.
+final class QCOW2Sink: ConvertSink, @unchecked Sendable {
+    fileprivate let builder: QCOW2Builder
+    fileprivate let size: UInt64
+    fileprivate let compressed: Bool
+
+    init(_ builder: QCOW2Builder, size: UInt64, compressed: Bool) {
+        (self.builder, self.size, self.compressed) = (builder, size, compressed)
+    }
+
+    func lane(capacity: Int) throws -> any ConvertLane { try Lane(self, capacity) }
+
+    private final class Lane: ConvertLane {
+        /// What becomes of one cluster.
+        enum Fate { case nothing, zeros, data, packed(Range<Int>) }
+
+        let sink: QCOW2Sink
+        let cluster: Int
+        let buffer: UnsafeMutableRawBufferPointer
+        /// Compressed clusters, one behind the other.
+        let packed: UnsafeMutableRawBufferPointer
+        let packer: Packer?
+        var count = 0
+        var fates: [Fate] = []
+        /// What goes where.
+        var writes: [(bytes: UnsafeRawBufferPointer, offset: UInt64)] = []
+
+        init(_ sink: QCOW2Sink, _ capacity: Int) throws {
+            self.sink = sink
+            cluster = Int(sink.builder.clusterSize)
+            buffer = .allocate(byteCount: (capacity + cluster - 1) / cluster * cluster, alignment: 4096)
+            packed = .allocate(byteCount: sink.compressed ? buffer.count : 1, alignment: 4096)
+            packer = sink.compressed ? try Packer(sink.builder.codec) : nil
+        }
+
+        deinit {
+            buffer.deallocate()
+            packed.deallocate()
+        }
+
+        func fill(_ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+            // The last cluster of the disk is filled up with zeros.
+            self.count = (count + cluster - 1) / cluster * cluster
+            try body(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
+            UnsafeMutableRawBufferPointer(rebasing: buffer[count..<self.count]).zeroFill()
+        }
+
+        func prepare(_ piece: Stretch) throws {
+            fates.removeAll(keepingCapacity: true)
+            var end = 0
+            for start in stride(from: 0, to: count, by: cluster) {
+                if piece.isShallow, !Self.isOwn(piece, start..<start + cluster) {
+                    fates.append(.nothing)
+                    continue
+                }
+                let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<start + cluster])
+                if RawBytes.isZero(bytes) {
+                    fates.append(piece.isShallow ? .zeros : .nothing)
+                } else if let packer,
+                    let length = packer.pack(
+                        bytes, into: UnsafeMutableRawBufferPointer(rebasing: packed[end..<min(end + cluster - 1, packed.count)]))
+                {
+                    fates.append(.packed(end..<end + length))
+                    end += length
+                } else {
+                    fates.append(.data)
+                }
+            }
+        }
+
+        /// Whether the layers that are copied have anything of a range.
+        private static func isOwn(_ piece: Stretch, _ range: Range<Int>) -> Bool {
+            piece.parts.contains { part in
+                if case .unallocated = part.extent.content { return false }
+                return part.at < range.upperBound && part.at + Int(part.extent.length) > range.lowerBound
+            }
+        }
+
+        func place(_ piece: Stretch) throws {
+            writes.removeAll(keepingCapacity: true)
+            let first = piece.start / UInt64(cluster)
+            var index = 0
+            while index < fates.count {
+                var next = index + 1
+                switch fates[index] {
+                case .nothing: break
+                case .zeros: try sink.builder.placeZeros(first + UInt64(index), count: 1)
+                case .data:
+                    while next < fates.count, case .data = fates[next] { next += 1 }
+                    let offset = try sink.builder.placeData(first + UInt64(index), count: UInt64(next - index))
+                    writes.append((UnsafeRawBufferPointer(rebasing: buffer[(index * cluster)..<(next * cluster)]), offset))
+                case .packed(let range):
+                    let offset = try sink.builder.placeCompressed(first + UInt64(index), length: range.count)
+                    append(UnsafeRawBufferPointer(rebasing: packed[range]), at: offset)
+                }
+                index = next
+            }
+        }
+
+        /// Adds a write, as part of the one before where it goes on behind it.
+        private func append(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) {
+            if let last = writes.last, last.offset + UInt64(last.bytes.count) == offset, let base = last.bytes.baseAddress,
+                base + last.bytes.count == bytes.baseAddress
+            {
+                writes[writes.count - 1].bytes = UnsafeRawBufferPointer(start: base, count: last.bytes.count + bytes.count)
+            } else {
+                writes.append((bytes, offset))
+            }
+        }
+
+        func write() throws {
+            for (bytes, offset) in writes { try sink.builder.file.write(bytes, at: offset) }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// How a copy of an image is made.
+package struct ConvertOptions: Hashable, Sendable {
+    package var format: ImageFormat
+    package var qcow2 = QCOW2Options()
+    /// Compress every cluster that gets smaller by it.
+    package var compressed = false
+    /// The copy stands on this image, which the source stands on, too.
+    package var backing: BackingReference?
+    /// With a backing image: layers of the source, from the top, that lie above it and are copied.
+    package var copiedLayers = 1
+    /// Runs of zeros of at least this many bytes become holes; 0 writes everything. For raw targets.
+    package var sparse: UInt64 = 4096
+    /// Threads; nil for as many as the machine has processors.
+    package var threads: Int?
+
+    package init(format: ImageFormat) { self.format = format }
+}
+
+/// Copies what a guest sees, from any format into a new file.
+///
+/// Several threads each take the next stretch of the disk, read and look at it (or compress it), wait for their turn to give it a
+/// place, and write it there while the next ones go on. Only taking a stretch and placing it are done alone.
+package final class ImageConvert: Sendable {
+    /// What is copied, and for a copy with a backing image what lies below that.
+    private let source: ImageChain
+    private let below: ImageChain?
+    private let options: ConvertOptions
+    private let progress: ImageProgress
+    private let target: any ImageFile
+
+    package init(
+        _ source: ImageChain, to target: any ImageFile, _ options: ConvertOptions, progress: ImageProgress = ImageProgress()
+    ) {
+        let isShallow = options.backing != nil
+        self.source = isShallow ? ImageChain(Array(source.layers.prefix(max(1, options.copiedLayers)))) : source
+        below = isShallow ? source.below(max(1, options.copiedLayers)) : nil
+        (self.target, self.options, self.progress) = (target, options, progress)
+    }
+
+    /// Fills the target, which is empty.
+    package func run(sync: Bool = false) throws {
+        let size = source.virtualSize
+        progress.begin(total: size)
+        switch options.format {
+        case .raw:
+            guard !options.compressed else { throw ImageError(.invalidArgument, "a raw image cannot be compressed") }
+            try target.truncate(to: size)
+            try copy(RawSink(target, sparse: options.sparse), unit: 4096)
+            if sync { try target.flush() }
+        case .qcow2:
+            let builder = try QCOW2Builder(target, size: size, options: options.qcow2, backing: options.backing)
+            let sink = QCOW2Sink(builder, size: size, compressed: options.compressed)
+            try copy(sink, unit: builder.clusterSize)
+            try builder.finish(sync: sync)
+        default: throw ImageError(.unsupported, "images of format '\(options.format)' are not written here; write qcow2 or raw")
+        }
+        progress.advance(to: size)
+    }
+
+    /// Bytes that one thread takes at a time.
+    private static let stretch: UInt64 = 1 << 20
+
+    private func copy(_ sink: any ConvertSink, unit: UInt64) throws {
+        let length = max(Self.stretch, unit)
+        let walk = Mutex(Walk())
+        let turns = TurnQueue()
+        try WorkerThreads.run(options.threads ?? WorkerThreads.count) { [self] stopping in
+            do {
+                let lane = try sink.lane(capacity: Int(length))
+                let reader = ExtentReader()
+                while !stopping.load(ordering: .relaxed) {
+                    try progress.check()
+                    guard
+                        let piece = try walk.withLock({ try $0.next(source, length: length, isShallow: options.backing != nil) })
+                    else { break }
+                    let count = Int(piece.end - piece.start)
+                    try lane.fill(count) { buffer in
+                        for part in piece.parts {
+                            let target = UnsafeMutableRawBufferPointer(
+                                rebasing: buffer[part.at..<part.at + Int(part.extent.length)])
+                            if try reader.read(part.extent, into: target) { continue }
+                            // Beside something that is copied, within a cluster of the copy.
+                            guard let below else {
+                                target.zeroFill()
+                                continue
+                            }
+                            try below.read(into: target, at: piece.start + UInt64(part.at), with: reader)
+                        }
+                    }
+                    try lane.prepare(piece)
+                    try turns.turn(piece.number) { try lane.place(piece) }
+                    try lane.write()
+                    progress.advance(to: piece.end)
+                }
+            } catch {
+                turns.abandon(error)
+                throw error
+            }
+        }
+    }
+
+    /// Where the walk over the source is.
+    private struct Walk: ~Copyable {
+        var position: UInt64 = 0
+        var number = 0
+
+        /// The next stretch that holds something other than zeros; its parts cover it. In a shallow copy zeros are something, too, and
+        /// what the layers do not have is left out.
+        mutating func next(_ source: ImageChain, length: UInt64, isShallow: Bool) throws -> Stretch? {
+            let size = source.virtualSize
+            while position < size {
+                let start = position / length * length
+                let end = min(start + length, size)
+                var parts: [Stretch.Part] = []
+                var holdsSomething = false
+                while position < end {
+                    let extent =
+                        isShallow
+                        ? try source.ownExtent(at: position, limit: size - position)
+                        : try source.extent(at: position, limit: size - position).extent
+                    switch extent.content {
+                    case .unallocated: break
+                    case .zero: if isShallow { holdsSomething = true }
+                    default: holdsSomething = true
+                    }
+                    if !holdsSomething, position + extent.length >= end {
+                        // Nothing here: go on with the stretch that the extent ends in.
+                        position = max(end, (position + extent.length) / length * length)
+                        break
+                    }
+                    var part = extent
+                    part.length = min(extent.length, end - position)
+                    parts.append(Stretch.Part(at: Int(position - start), extent: part))
+                    position += part.length
+                }
+                if holdsSomething {
+                    defer { number += 1 }
+                    return Stretch(number: number, start: start, end: end, parts: parts, isShallow: isShallow)
+                }
+            }
+            return nil
+        }
+    }
+}
+
+/// A piece of the disk that one thread copies.
+struct Stretch: Sendable {
+    struct Part: Sendable {
+        var at: Int
+        var extent: Extent
+    }
+
+    var number: Int
+    var start: UInt64
+    var end: UInt64
+    /// They cover the piece, in order.
+    var parts: [Part]
+    var isShallow: Bool
+}
+
+/// Where copied data goes.
+protocol ConvertSink: AnyObject, Sendable {
+    /// What one thread needs, with a buffer of `capacity` bytes.
+    func lane(capacity: Int) throws -> any ConvertLane
+}
+
+/// One thread's way into a target. Called in the order fill, prepare, place (alone, in the order of the disk), write.
+protocol ConvertLane: AnyObject {
+    func fill(_ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws
+    func prepare(_ piece: Stretch) throws
+    func place(_ piece: Stretch) throws
+    func write() throws
+}
+
+extension ImageChain {
+    /// As `extent`, but `unallocated` where none of the layers has anything.
+    func ownExtent(at offset: UInt64, limit: UInt64) throws -> Extent {
+        var length = limit
+        for layer in layers {
+            guard offset < layer.virtualSize else { break }
+            let extent = try layer.extent(at: offset, limit: min(length, layer.virtualSize - offset))
+            length = extent.length
+            if case .unallocated = extent.content { continue }
+            return extent
+        }
+        return Extent(length: length, .unallocated)
+    }
+}

@@ -1,0 +1,130 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+package import VireoCore
+
+/// Which images of a directory stand on which.
+package struct ImageTree: Sendable {
+    package struct Node: Sendable {
+        /// The file's name within the directory, or the path of a backing file that lies elsewhere.
+        package var name: String
+        package var format: ImageFormat?
+        package var virtualSize: UInt64 = 0
+        package var allocatedBytes: UInt64 = 0
+        /// Why it could not be looked at.
+        package var problem: String?
+        /// Images that stand on it.
+        package var children: [Node] = []
+    }
+
+    /// Images that stand on none, or on one that cannot be found.
+    package var roots: [Node] = []
+
+    /// Files of one directory that are looked at.
+    private static let mostFiles = 100_000
+
+    /// Looks at every qcow2 image of a directory, and at what those stand on; other files only where an image stands on them.
+    package init(directory: String, _ context: OpenContext) throws {
+        var nodes: [String: Node] = [:]
+        var parents: [String: String] = [:]
+        for path in try Self.files(directory) {
+            guard let file = try? context.files.open(path, .readUnsafely), let driver = try? FormatDriver.detect(file),
+                driver.format != .raw
+            else {
+                continue
+            }
+            let key = (try? context.files.resolve(path)) ?? path
+            nodes[key] = Self.node(path, directory, driver.format, context)
+            guard let image = try? driver.open(file, context), let backing = image.backing,
+                case .file(let name, _)? = try? BackingName(backing.name)
+            else { continue }
+            let below = ImagePath.joined(name, to: path)
+            let parent = (try? context.files.resolve(below)) ?? below
+            parents[key] = parent
+            if nodes[parent] == nil { nodes[parent] = Self.node(below, directory, backing.format ?? .raw, context) }
+        }
+        var children: [String: [String]] = [:]
+        for (child, parent) in parents { children[parent, default: []].append(child) }
+        var seen: Set<String> = []
+        func grown(_ key: String) -> Node? {
+            guard var node = nodes[key], seen.insert(key).inserted else { return nil }
+            node.children = (children[key] ?? []).sorted().compactMap(grown)
+            return node
+        }
+        roots = nodes.keys.filter { parents[$0] == nil }.sorted().compactMap(grown)
+        // What is left stands on itself in a circle.
+        for key in nodes.keys.sorted() where !seen.contains(key) {
+            var node = nodes[key]
+            node?.problem = "its chain comes back to itself"
+            if let node { roots.append(node) }
+        }
+    }
+
+    private static func node(_ path: String, _ directory: String, _ format: ImageFormat, _ context: OpenContext) -> Node {
+        let prefix = directory.hasSuffix("/") ? directory : directory + "/"
+        var node = Node(name: path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path, format: format)
+        do {
+            var unsafe = context
+            unsafe.access = .readUnsafely
+            let image = try ImageChain.open(path, format: format, unsafe, layers: 1).top
+            node.virtualSize = image.virtualSize
+            node.allocatedBytes = try image.files.reduce(0) { $0 &+ (try $1.allocatedBytes()) }
+        } catch let error as ImageError {
+            node.problem = error.message
+        } catch {
+            node.problem = "\(error)"
+        }
+        return node
+    }
+
+    private static func files(_ directory: String) throws -> [String] {
+        guard let stream = opendir(directory) else { throw ImageError.system(errno, "list the directory", directory) }
+        defer { closedir(stream) }
+        var found: [String] = []
+        while let entry = readdir(stream) {
+            guard entry.pointee.d_type == UInt8(DT_REG) || entry.pointee.d_type == UInt8(DT_LNK) else { continue }
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            found.append(ImagePath.joined(name, to: directory.hasSuffix("/") ? directory : directory + "/"))
+            guard found.count <= mostFiles else {
+                throw ImageError(.limit, "it has more than \(mostFiles) files", path: directory)
+            }
+        }
+        return found.sorted()
+    }
+
+    package var json: JSONValue { .array(roots.map(Self.json)) }
+
+    private static func json(_ node: Node) -> JSONValue {
+        var fields: JSONObject = ["filename": .string(node.name)]
+        if let format = node.format { fields.members.append(("format", .string(format.rawValue))) }
+        fields.members += [("virtual-size", JSONValue(node.virtualSize)), ("actual-size", JSONValue(node.allocatedBytes))]
+        if let problem = node.problem { fields.members.append(("problem", .string(problem))) }
+        fields.members.append(("overlays", .array(node.children.map(json))))
+        return .object(fields)
+    }
+}
+
+extension ImageChain {
+    /// Guest bytes of each layer that the guest sees, top first: what would be copied out of it to flatten the chain.
+    package func visibleBytes() throws -> [UInt64] {
+        var bytes = [UInt64](repeating: 0, count: layers.count)
+        var position: UInt64 = 0
+        while position < virtualSize {
+            let (extent, depth) = try extent(at: position, limit: virtualSize - position)
+            if let depth, extent.isStored { bytes[depth] += extent.length }
+            position += extent.length
+        }
+        return bytes
+    }
+}
+
+extension Extent {
+    /// Whether bytes lie somewhere for it.
+    var isStored: Bool {
+        switch content {
+        case .data, .compressed: true
+        case .zero, .unallocated: false
+        }
+    }
+}

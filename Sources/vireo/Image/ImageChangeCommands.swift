@@ -1,0 +1,194 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import VireoCore
+import VireoImage
+
+struct ImageResizeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resize", abstract: "Make a disk longer, or with --shrink shorter.")
+
+    @OptionGroup var options: ImageOptions
+
+    @Flag(name: .long, help: "Allow losing what lies behind the new end.")
+    var shrink = false
+
+    @Flag(name: .short, help: "Print nothing.")
+    var quiet = false
+
+    @Argument(help: "The image.", completion: .file())
+    var path: String
+
+    @Argument(help: "The new size; with + or - in front, how much more or less.", transform: { $0 })
+    var size: String
+
+    func run() throws {
+        try reportingImageErrors {
+            let chain = try ImageChain.open(path, format: options.format, options.context(.write))
+            guard let top = chain.top as? any WritableDiskImage else {
+                throw CLIError("images of format '\(chain.top.format)' are only read")
+            }
+            let target = try Self.target(size, now: chain.virtualSize)
+            if target < chain.virtualSize, !shrink {
+                guard try chain.isZero(target..<chain.virtualSize) else {
+                    throw CLIError("data lies behind the new end of '\(path)'; use the --shrink option to lose it")
+                }
+            }
+            try top.resize(to: target, below: chain.below())
+            try top.close()
+            if !quiet { Terminal.standardOutput.write("Image resized.\n") }
+        }
+    }
+
+    /// The new size in bytes, rounded up to a sector.
+    static func target(_ text: String, now: UInt64) throws -> UInt64 {
+        let sign = text.first
+        let digits = sign == "+" || sign == "-" ? String(text.dropFirst()) : text
+        guard let size = ImageSize(argument: digits) else { throw CLIError("'\(text)' is no size") }
+        let bytes: (partialValue: UInt64, overflow: Bool) =
+            switch sign {
+            case "+": now.addingReportingOverflow(size.bytes)
+            case "-": now.subtractingReportingOverflow(size.bytes)
+            default: (size.bytes, false)
+            }
+        guard !bytes.overflow, bytes.partialValue < UInt64(Int64.max) - 511 else { throw CLIError("'\(text)' is out of range") }
+        return (bytes.partialValue + 511) & ~511
+    }
+}
+
+struct ImageSnapshotCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "snapshot", abstract: "List, take, apply or delete a disk's internal snapshots.")
+
+    @OptionGroup var options: ImageOptions
+
+    @Flag(name: [.customShort("l"), .customLong("list")], help: "List them; what is done without an option.")
+    var list = false
+
+    @Option(name: [.customShort("c"), .customLong("create")], help: "Take one with this name.")
+    var create: String?
+
+    @Option(name: [.customShort("a"), .customLong("apply")], help: "Set the disk back to it.")
+    var apply: String?
+
+    @Option(name: [.customShort("d"), .customLong("delete")], help: "Delete it.")
+    var delete: String?
+
+    @Flag(name: .short, help: "Print nothing.")
+    var quiet = false
+
+    @Argument(help: "The image.", completion: .file())
+    var path: String
+
+    func validate() throws {
+        guard [create, apply, delete].filter({ $0 != nil }).count + (list ? 1 : 0) <= 1 else {
+            throw ValidationError("one of -l, -c, -a and -d at a time")
+        }
+    }
+
+    func run() throws {
+        try reportingImageErrors {
+            let changes = create != nil || apply != nil || delete != nil
+            let chain = try ImageChain.open(path, format: options.format, options.context(changes ? .write : .read), layers: 1)
+            guard let image = chain.top as? QCOW2Image else {
+                throw CLIError("an image of format '\(chain.top.format)' has no internal snapshots")
+            }
+            if let create { try image.createSnapshot(create) }
+            if let apply { try image.applySnapshot(apply) }
+            if let delete { try image.deleteSnapshot(delete) }
+            if changes { return }
+            let snapshots = try image.snapshots()
+            if options.wantsJSON {
+                (try ImageInfo(image).json["snapshots"] ?? .array([])).print()
+            } else if !snapshots.isEmpty {
+                Terminal.standardOutput.write("Snapshot list:\n" + ImageText.table(snapshots) + "\n")
+            }
+        }
+    }
+}
+
+struct ImageCommitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "commit", abstract: "Write an overlay's changes into an image below it.",
+        discussion:
+            "The overlay is emptied afterwards, except with -d or when another image than the next lower one is named with -b.")
+
+    @OptionGroup var options: ImageOptions
+    @OptionGroup var progress: ProgressOptions
+
+    @Option(
+        name: [.customShort("b"), .customLong("base")], help: "The layer to write to; by default the next lower one.",
+        completion: .file())
+    var base: String?
+
+    @Flag(name: [.customShort("d"), .customLong("keep")], help: "Leave the overlay as it is.")
+    var keep = false
+
+    @Option(name: .customShort("t"), help: .hidden) var cache: String?
+    @Option(name: .customShort("r"), help: .hidden) var rate: String?
+
+    @Argument(help: "The overlay.", completion: .file())
+    var path: String
+
+    func run() throws {
+        try reportingImageErrors {
+            let depth = try depth()
+            let chain = try ImageChain.open(path, format: options.format, options.context(.write), writing: depth)
+            try ProgressLine.show(progress.style) { try chain.commit(into: depth, progress: $0) }
+            if base == nil, !keep, let top = chain.top as? QCOW2Image { try top.empty() }
+            if !progress.quiet { Terminal.standardOutput.write("Image committed.\n") }
+        }
+    }
+
+    /// The layer to write to. The chain that is looked at for that is closed again.
+    private func depth() throws -> Int {
+        let chain = try ImageChain.open(path, format: options.format, options.context())
+        guard chain.layers.count > 1 else { throw CLIError("'\(path)' stands on nothing that it could be written to") }
+        return try base.map { try chain.depth(of: $0, seenFrom: path) } ?? 1
+    }
+}
+
+struct ImageRebaseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rebase", abstract: "Make an overlay stand on another image, without a change for the guest.")
+
+    @OptionGroup var options: ImageOptions
+    @OptionGroup var progress: ProgressOptions
+
+    @Option(
+        name: [.customShort("b"), .customLong("backing")], help: "The image to stand on; empty for none.", completion: .file())
+    var backing: String
+
+    @Option(name: [.customShort("F"), .customLong("backing-format")], help: "Its format; required.")
+    var backingFormat: DiskFormat?
+
+    @Flag(
+        name: [.customShort("u"), .customLong("unsafe")],
+        help: "Change the name only. The guest sees other data unless both images are the same.")
+    var unsafe = false
+
+    @Option(name: .customShort("t"), help: .hidden) var cache: String?
+    @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
+
+    @Argument(help: "The overlay.", completion: .file())
+    var path: String
+
+    func run() throws {
+        try reportingImageErrors {
+            var reference: BackingReference?
+            if !backing.isEmpty {
+                guard let backingFormat else { throw CLIError("state the format of the backing file '\(backing)' with -F") }
+                reference = BackingReference(name: backing, format: backingFormat)
+            }
+            let context = options.context(.write)
+            let chain = try ImageChain.open(path, format: options.format, context, layers: unsafe ? 1 : .max)
+            guard let top = chain.top as? QCOW2Image else { throw CLIError("only qcow2 images stand on others") }
+            if unsafe { return try top.setBacking(reference) }
+            let next = try reference.map {
+                try ImageChain.open(ImagePath.joined($0.name, to: path), format: $0.format, options.context())
+            }
+            try ProgressLine.show(progress.style) { try chain.rebase(onto: next, as: reference, progress: $0) }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import VireoImage
+
+/// `vireo image`: disk images, without a daemon.
+struct ImageCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "image", abstract: "Make, look at, check and change disk images.",
+        discussion: """
+            Understands qemu-img's options (-f -O -b -F -o -p -c -S -U) and answers with its fields and exit statuses. No daemon \
+            is needed. Nothing is written to an image that somebody else has open, such as a running guest; -U reads it all the same.
+            """,
+        subcommands: [
+            ImageInfoCommand.self, ImageMapCommand.self, ImageCheckCommand.self, ImageCreateCommand.self,
+            ImageMeasureCommand.self,
+            ImageCompareCommand.self, ImageConvertCommand.self, ImageResizeCommand.self, ImageSnapshotCommand.self,
+            ImageCommitCommand.self, ImageRebaseCommand.self, ImagePullCommand.self, ImageAmendCommand.self,
+            ImageCopyRangeCommand.self, ImageTreeCommand.self, ImageDiskUsageCommand.self, ImageServeCommand.self,
+        ])
+}
+
+/// VireoImage's formats; this module has an `ImageFormat` of its own for `--disk`.
+typealias DiskFormat = VireoImage.ImageFormat
+
+extension DiskFormat: ExpressibleByArgument {
+    package init?(argument: String) { self.init(rawValue: argument == "vhd" ? "vpc" : argument) }
+}
+
+/// What every command on an image takes.
+struct ImageOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("f"), .customLong("format")],
+        help: ArgumentHelp("The image's format; by default what its first bytes say.", valueName: "format"))
+    var format: DiskFormat?
+
+    @Flag(name: [.customShort("U"), .customLong("force-share")], help: "Read an image even while a guest writes to it.")
+    var forceShare = false
+
+    @Option(name: .long, help: ArgumentHelp("human or json.", valueName: "kind"))
+    var output: ImageOutput?
+
+    @Flag(name: .long, help: "The same as --output json.")
+    var json = false
+
+    @Flag(name: .customLong("image-opts"), help: .hidden)
+    var imageOptions = false
+
+    func validate() throws {
+        if imageOptions { throw ValidationError("--image-opts is not understood; name a file, and its format with -f") }
+    }
+
+    var wantsJSON: Bool { json || output == .json }
+
+    /// For a person at a terminal: names inside images are followed, formats are recognised.
+    func context(_ access: FileAccess = .read) -> OpenContext {
+        OpenContext(policy: .person, access: access == .read && forceShare ? .readUnsafely : access)
+    }
+
+    func open(_ path: String, layers: Int = .max) throws -> ImageChain {
+        try ImageChain.open(path, format: format, context(), layers: layers)
+    }
+}
+
+enum ImageOutput: String, ExpressibleByArgument, CaseIterable { case human, json }
+
+/// Runs a command's body; what the engine refuses becomes a line for a person, and status 1.
+func reportingImageErrors<R>(_ body: () throws -> R) throws -> R {
+    do {
+        return try body()
+    } catch let error as ImageError {
+        throw CLIError(error.description)
+    }
+}
+
+/// A size as qemu-img takes it: bytes, or with k, M, G, T, P or E for powers of 1024.
+struct ImageSize: ExpressibleByArgument, Hashable, Sendable {
+    var bytes: UInt64
+
+    init?(argument: String) {
+        var digits = Substring(argument)
+        var shift: UInt64 = 0
+        if let last = digits.last, let place = "bkmgtpe".firstIndex(of: Character(last.lowercased())) {
+            shift = UInt64("bkmgtpe".distance(from: "bkmgtpe".startIndex, to: place)) * 10
+            digits.removeLast()
+        }
+        if let whole = UInt64(digits) {
+            let (bytes, overflow) = whole.multipliedReportingOverflow(by: 1 << shift)
+            guard !overflow else { return nil }
+            self.bytes = bytes
+        } else {
+            guard let value = Double(digits), value >= 0, value.isFinite,
+                let bytes = UInt64(exactly: (value * Double(1 << shift)).rounded())
+            else { return nil }
+            self.bytes = bytes
+        }
+    }
+}

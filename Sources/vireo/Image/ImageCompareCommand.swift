@@ -1,0 +1,63 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import VireoImage
+
+struct ImageCompareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compare", abstract: "Compare what guests would see of two images.",
+        discussion: "Exit status: 0 the same, 1 different, 2 could not be compared.")
+
+    @Option(name: .customShort("f"), help: "The first image's format.")
+    var firstFormat: DiskFormat?
+
+    @Option(name: .customShort("F"), help: "The second image's format.")
+    var secondFormat: DiskFormat?
+
+    @Flag(name: .customShort("s"), help: "Sizes and allocation count, too.")
+    var strict = false
+
+    @Flag(name: [.customShort("U"), .customLong("force-share")], help: "Read images even while a guest writes to them.")
+    var forceShare = false
+
+    @Flag(name: .short, help: "Print nothing but errors.")
+    var quiet = false
+
+    @Flag(name: .customShort("p"), help: "Show progress.")
+    var progress = false
+
+    @Argument(help: "One image.", completion: .file())
+    var first: String
+
+    @Argument(help: "The other.", completion: .file())
+    var second: String
+
+    func run() throws {
+        let difference: ImageDifference
+        do {
+            let context = OpenContext(policy: .person, access: forceShare ? .readUnsafely : .read)
+            let one = try ImageChain.open(first, format: firstFormat, context)
+            let two = try ImageChain.open(second, format: secondFormat, context)
+            difference = try one.compare(with: two, strict: strict)
+        } catch let error as ImageError {
+            Terminal.standardError.write("error: \(error)\n")
+            throw ExitCode(2)
+        }
+        say(difference)
+        if case .none = difference { return }
+        throw ExitCode(1)
+    }
+
+    private func say(_ difference: ImageDifference) {
+        if quiet { return }
+        let text =
+            switch difference {
+            case .none(let sizesDiffer): (sizesDiffer ? "Warning: Image size mismatch!\n" : "") + "Images are identical."
+            case .content(let offset): "Content mismatch at offset \(offset)!"
+            case .allocation(let offset): "Strict mode: Offset \(offset) allocation mismatch!"
+            case .size: "Strict mode: Image size mismatch!"
+            }
+        Terminal.standardOutput.write(text + "\n")
+    }
+}

@@ -1,0 +1,121 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import VireoImage
+
+struct ImageConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert", abstract: "Copy a disk into a new image of another format, flat or on a backing file.",
+        discussion: "The target appears when it is complete; until then what was there stays.")
+
+    @OptionGroup var options: ImageOptions
+    @OptionGroup var progress: ProgressOptions
+
+    @Option(name: [.customShort("O"), .customLong("output-format")], help: "qcow2 or raw.")
+    var target = DiskFormat.raw
+
+    @Option(name: .customShort("o"), help: ArgumentHelp("Options of the new image.", valueName: "name=value,..."))
+    var formatOptions: [String] = []
+
+    @Flag(name: .customShort("c"), help: "Compress.")
+    var compressed = false
+
+    @Option(
+        name: [.customShort("B"), .customShort("b"), .customLong("backing")],
+        help: "The copy stands on this layer of the source's chain; only what lies above it is copied.")
+    var backing: String?
+
+    @Option(name: [.customShort("F"), .customLong("backing-format")], help: "That layer's format.")
+    var backingFormat: DiskFormat?
+
+    @Flag(name: .long, help: "The copy stands on what the source stands on; only its top layer is copied.")
+    var shallow = false
+
+    @Option(name: .customShort("S"), help: "Zeros of at least this many bytes become a hole; 0 for none.")
+    var sparse: ImageSize?
+
+    @Option(name: .customShort("m"), help: "Threads.")
+    var threads: Int?
+
+    @Option(name: .customShort("l"), help: ArgumentHelp("Copy an internal snapshot, by name or id.", valueName: "snapshot"))
+    var snapshot: String?
+
+    @Option(name: .customShort("t"), help: .hidden) var cache: String?
+    @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
+    @Flag(name: .customShort("W"), help: .hidden) var outOfOrder = false
+    @Flag(name: .customShort("C"), help: .hidden) var copyRange = false
+
+    @Argument(help: "The image to copy.", completion: .file())
+    var source: String
+
+    @Argument(help: "The file to make.", completion: .file())
+    var path: String
+
+    func run() throws {
+        try reportingImageErrors {
+            var chain = try options.open(source)
+            if let snapshot { chain = try Self.view(chain, snapshot) }
+            var convert = ConvertOptions(format: target)
+            convert.compressed = compressed
+            convert.threads = threads
+            if let sparse { convert.sparse = sparse.bytes }
+            var values = try FormatOptions(formatOptions)
+            let named = values.take("backing_file") ?? backing
+            let stated = values.take("backing_fmt").map { DiskFormat(rawValue: $0) } ?? backingFormat
+            try values.apply(to: &convert.qcow2, format: target)
+            try standOn(named, stated, chain, &convert)
+            let made = convert
+            try HostFiles().replace(path) { file in
+                try ProgressLine.show(progress.style) { try ImageConvert(chain, to: file, made, progress: $0).run() }
+            }
+        }
+    }
+
+    /// Finds the layer that the copy is to stand on.
+    private func standOn(_ named: String?, _ stated: DiskFormat?, _ chain: ImageChain, _ convert: inout ConvertOptions) throws {
+        guard named != nil || shallow else { return }
+        guard target == .qcow2 else { throw CLIError("only a qcow2 image can stand on another") }
+        if let named {
+            let path = try HostFiles().resolve(ImagePath.joined(named, to: self.path))
+            guard let depth = chain.layers.firstIndex(where: { (try? HostFiles().resolve($0.files.first?.path ?? "")) == path }),
+                depth > 0
+            else {
+                throw CLIError("'\(named)' is not a layer below '\(source)'; the copy would show other data")
+            }
+            convert.backing = BackingReference(name: named, format: stated ?? chain.layers[depth].format)
+            convert.copiedLayers = depth
+        } else {
+            guard chain.layers.count > 1, let below = chain.layers[1].files.first else {
+                throw CLIError("'\(source)' stands on nothing")
+            }
+            convert.backing = BackingReference(name: try HostFiles().resolve(below.path), format: chain.layers[1].format)
+            convert.copiedLayers = 1
+        }
+    }
+
+    static func view(_ chain: ImageChain, _ name: String) throws -> ImageChain {
+        // qemu-img takes snapshot.name=NAME and snapshot.id=ID, too.
+        let wanted = name.split(separator: "=").last.map(String.init) ?? name
+        guard let image = chain.top as? QCOW2Image,
+            let found = try image.snapshots().first(where: { $0.name == wanted })
+                ?? image.snapshots().first(where: { $0.id == wanted })
+        else { throw CLIError("'\(chain.top.files.first?.path ?? "")' has no snapshot '\(wanted)'") }
+        return ImageChain([try image.view(of: found)] + chain.layers.dropFirst())
+    }
+}
+
+/// How progress is shown.
+struct ProgressOptions: ParsableArguments {
+    @Flag(name: .customShort("p"), help: "Show progress.")
+    var percent = false
+
+    @Flag(
+        name: .customLong("json-progress"), help: "Show progress as lines of JSON on standard error: bytes, rate, seconds left.")
+    var json = false
+
+    @Flag(name: .short, help: "Print nothing but errors.")
+    var quiet = false
+
+    var style: ProgressLine.Style { json ? .json : percent && !quiet ? .percent : .none }
+}

@@ -1,0 +1,103 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import VireoImage
+
+struct ImagePullCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pull",
+        abstract: "Take into an overlay what it needs from the images below it, so that it stands on a lower one, or on none.",
+        discussion: "Works on any layer; those that stand on it see no difference.")
+
+    @OptionGroup var options: ImageOptions
+    @OptionGroup var progress: ProgressOptions
+
+    @Option(
+        name: [.customShort("b"), .customLong("base")], help: "The layer to stand on afterwards; by default none.",
+        completion: .file())
+    var base: String?
+
+    @Argument(help: "The overlay.", completion: .file())
+    var path: String
+
+    func run() throws {
+        try reportingImageErrors {
+            let chain = try ImageChain.open(path, format: options.format, options.context(.write))
+            guard chain.layers.count > 1 else { throw CLIError("'\(path)' stands on nothing that could be pulled") }
+            let depth = try base.map { try chain.depth(of: $0, seenFrom: path) }
+            let below = depth.flatMap { chain.below($0) }
+            let reference = try below.map { below in
+                BackingReference(name: try HostFiles().resolve(below.top.files.first?.path ?? ""), format: below.top.format)
+            }
+            try ProgressLine.show(progress.style) { try chain.rebase(onto: below, as: reference, progress: $0) }
+        }
+    }
+}
+
+struct ImageAmendCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "amend", abstract: "Change an image's version (compat=0.10 or 1.1) or lazy_refcounts.")
+
+    @OptionGroup var options: ImageOptions
+
+    @Option(name: .customShort("o"), help: ArgumentHelp("What to change.", valueName: "name=value,..."))
+    var formatOptions: [String] = []
+
+    @Argument(help: "The image.", completion: .file())
+    var path: String
+
+    func run() throws {
+        try reportingImageErrors {
+            var values = try FormatOptions(formatOptions)
+            var change = QCOW2Amendment()
+            if let text = values.take("compat") {
+                guard let version = ["0.10": 2, "v2": 2, "1.1": 3, "v3": 3][text] as UInt32? else {
+                    throw CLIError("compat is 0.10 or 1.1, not '\(text)'")
+                }
+                change.version = version
+            }
+            if let text = values.take("lazy_refcounts") { change.lazyRefcounts = ["on", "yes", "true"].contains(text) }
+            try values.refuseRest("amend changes compat and lazy_refcounts")
+            let chain = try ImageChain.open(path, format: options.format, options.context(.write), layers: 1)
+            guard let image = chain.top as? QCOW2Image else { throw CLIError("only qcow2 images can be amended") }
+            try image.amend(change)
+        }
+    }
+}
+
+struct ImageCopyRangeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dd", abstract: "Copy a part of a disk: if=FILE of=FILE [bs=SIZE] [skip=BLOCKS] [count=BLOCKS].")
+
+    @OptionGroup var options: ImageOptions
+
+    @Option(name: [.customShort("O"), .customLong("output-format")], help: "qcow2 or raw.")
+    var target = DiskFormat.raw
+
+    @Argument(help: "if=, of=, bs=, skip=, count=.")
+    var operands: [String]
+
+    func run() throws {
+        try reportingImageErrors {
+            var values = try FormatOptions(operands)
+            guard let source = values.take("if"), let path = values.take("of") else {
+                throw CLIError("name both files: if=FILE of=FILE")
+            }
+            func size(_ name: String, _ fallback: UInt64?) throws -> UInt64? {
+                guard let text = values.take(name) else { return fallback }
+                guard let size = ImageSize(argument: text) else { throw CLIError("'\(text)' is no number for \(name)=") }
+                return size.bytes
+            }
+            let block = try size("bs", 512) ?? 512, skip = try size("skip", 0) ?? 0, count = try size("count", nil)
+            try values.refuseRest("dd takes if, of, bs, skip and count")
+            let chain = try options.open(source)
+            let start = skip.multipliedReportingOverflow(by: block),
+                length = (count ?? .max).multipliedReportingOverflow(by: block)
+            let first = start.overflow ? chain.virtualSize : min(start.partialValue, chain.virtualSize)
+            let room = chain.virtualSize - first
+            let slice = SlicedImage(chain, first..<first + (length.overflow ? room : min(room, length.partialValue)))
+            try HostFiles().replace(path) { try ImageConvert(ImageChain([slice]), to: $0, ConvertOptions(format: target)).run() }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import VireoCore
+import VireoImage
+
+struct ImageMeasureCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "measure", abstract: "Say how large a file a new image, or a copy of an image, would be.")
+
+    @OptionGroup var options: ImageOptions
+
+    @Option(name: [.customShort("O"), .customLong("output-format")], help: "The format of the new image: qcow2 or raw.")
+    var target = DiskFormat.raw
+
+    @Option(name: .customShort("o"), help: ArgumentHelp("Options of the new image.", valueName: "name=value,..."))
+    var formatOptions: [String] = []
+
+    @Option(name: .long, help: "The size of the disk, where there is no image yet.")
+    var size: ImageSize?
+
+    @Argument(help: "The image to copy.", completion: .file())
+    var path: String?
+
+    func validate() throws {
+        guard (size == nil) != (path == nil) else { throw ValidationError("name an image, or give a size with --size") }
+    }
+
+    func run() throws {
+        try reportingImageErrors {
+            var new = QCOW2Options()
+            var values = try FormatOptions(formatOptions)
+            try values.apply(to: &new, format: target)
+            let chain = try path.map { try options.open($0) }
+            let bytes = size?.bytes ?? chain?.virtualSize ?? 0
+            let measure = try target == .raw ? ImageMeasure.raw(size: bytes) : Self.qcow2(chain, bytes, new)
+            if options.wantsJSON { return measure.json.print() }
+            Terminal.standardOutput.write(
+                "required size: \(measure.required)\nfully allocated size: \(measure.fullyAllocated)\n"
+                    + (measure.bitmaps.map { "bitmaps size: \($0)\n" } ?? ""))
+        }
+    }
+
+    private static func qcow2(_ chain: ImageChain?, _ size: UInt64, _ new: QCOW2Options) throws -> ImageMeasure {
+        let geometry = QCOW2Geometry(
+            clusterBits: new.clusterSize.trailingZeroBitCount, extended: new.extendedL2,
+            refcountOrder: new.refcountBits.trailingZeroBitCount)
+        let data = try chain.map { try $0.dataBytes(unit: geometry.clusterSize) } ?? 0
+        return .qcow2(size: size, data: new.preallocation == .falloc || new.preallocation == .full ? size : data, geometry)
+    }
+}

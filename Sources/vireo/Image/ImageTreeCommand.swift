@@ -1,0 +1,69 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Glibc
+import VireoCore
+import VireoImage
+
+struct ImageTreeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tree", abstract: "Show which images of a directory stand on which, and what each takes on disk.")
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    @Argument(help: "The directory.", completion: .directory)
+    var directory = "."
+
+    func run() throws {
+        try reportingImageErrors {
+            let tree = try ImageTree(directory: directory, OpenContext(policy: .person, access: .readUnsafely))
+            if json { return tree.json.print() }
+            for root in tree.roots { Self.print(root, prefix: "", isLast: true, isRoot: true) }
+        }
+    }
+
+    private static func print(_ node: ImageTree.Node, prefix: String, isLast: Bool, isRoot: Bool = false) {
+        let branch = isRoot ? "" : isLast ? "└── " : "├── "
+        let facts =
+            node.problem
+            ?? "\(node.format?.rawValue ?? "?"), \(ImageText.size(node.virtualSize)), \(ImageText.size(node.allocatedBytes)) on disk"
+        Terminal.standardOutput.write("\(prefix)\(branch)\(node.name)  (\(facts))\n")
+        let inner = isRoot ? "" : prefix + (isLast ? "    " : "│   ")
+        for (index, child) in node.children.enumerated() { print(child, prefix: inner, isLast: index == node.children.count - 1) }
+    }
+}
+
+struct ImageDiskUsageCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "du", abstract: "Say for each layer of an image what it takes, and what of it the guest still sees.")
+
+    @OptionGroup var options: ImageOptions
+
+    @Argument(help: "The image.", completion: .file())
+    var path: String
+
+    func run() throws {
+        try reportingImageErrors {
+            let chain = try options.open(path)
+            let seen = try chain.visibleBytes()
+            let rows = try chain.layers.enumerated().map { depth, layer in
+                (layer.files.first?.path ?? "", try layer.files.reduce(0) { $0 &+ (try $1.allocatedBytes()) }, seen[depth])
+            }
+            if options.wantsJSON {
+                return JSONValue.array(
+                    rows.map { ["filename": .string($0.0), "on-disk": JSONValue($0.1), "visible": JSONValue($0.2)] }
+                ).print()
+            }
+            var text = "ON DISK     VISIBLE     LAYER\n"
+            for (name, disk, visible) in rows { text += Self.column(disk) + Self.column(visible) + name + "\n" }
+            Terminal.standardOutput.write(text)
+        }
+    }
+
+    private static func column(_ bytes: UInt64) -> String {
+        let text = ImageText.size(bytes)
+        return text + String(repeating: " ", count: max(1, 12 - text.count))
+    }
+}
