@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import VireoCore
 import VireoImage
 
 @Suite("Copies, judged by qemu-img", .enabled(if: QemuImg.isThere, "qemu-img is not installed"))
@@ -204,6 +205,43 @@ struct ChangeTests {
         #expect(try QemuImg.run(["resize", path, "2M"]).output.contains("lock"))
         #expect(throws: ImageError.self) { try files.open(path, .write) }
         #expect(!reader.isWritable)
+    }
+
+    @Test("Bitmaps are made, merged and removed, and those that record are void once something is written past them")
+    func bitmaps() throws {
+        let scratch = try Scratch()
+        let path = scratch.file("a.qcow2")
+        try QemuImg.must("create", "-q", "-f", "qcow2", path, "8M")
+        func open() throws -> QCOW2Image { try QCOW2Image(HostFiles().open(path, .write), OpenContext(policy: .standalone)) }
+        do {
+            let image = try open()
+            try image.addBitmap("records")
+            try image.addBitmap("rests", granularity: 32768, isEnabled: false)
+        }
+        try QemuImg.must("bitmap", "--merge", "records", path, "rests")
+        try QemuImg.io(path, "write -P 1 1M 200k")
+        try QemuImg.must("bitmap", "--disable", path, "records")
+        do {
+            let image = try open()
+            try image.mergeBitmap("records", into: "rests")
+            try image.enableBitmap("records", true)
+        }
+        #expect(try QemuImg.run(["check", path]).status == 0)
+        try QemuImg.must("bitmap", "--remove", path, "records")
+        do {
+            let image = try open()
+            try image.addBitmap("again")
+            try [1, 2, 3].withUnsafeBytes { try image.write($0, at: 5000, below: nil) }
+            try image.close()
+            #expect(try image.bitmaps().map(\.flags) == [[], [.auto, .inUse]])
+            #expect(throws: ImageError.self) { try image.resize(to: 16 << 20, below: nil) }
+            try image.removeBitmap("again")
+            try image.clearBitmap("rests")
+        }
+        #expect(try QemuImg.run(["check", path]).output.contains("No errors"))
+        do { try open().removeBitmap("rests") }
+        #expect(try QemuImg.json("info", "--output=json", path)["format-specific"]?["data"]?["bitmaps"] == nil)
+        #expect(try QemuImg.run(["check", path]).output.contains("No errors"))
     }
 
     @Test("Leaks are repaired, and refcounts that are wrong")

@@ -162,19 +162,14 @@ extension QCOW2Image {
     func changeHeader(_ change: (inout QCOW2Header) throws -> Void) throws {
         try writing { writer in
             try writer.commit()
-            var header = writer.core.header
-            try change(&header)
-            var bytes = try header.encoded()
-            bytes.append(contentsOf: repeatElement(0, count: Int(header.clusterSize) - bytes.count))
-            try file.write(bytes, at: 0)
-            try file.flush()
-            writer.core.header = header
+            try writer.replaceHeader(change)
         }
     }
 
     /// Takes all of the guest's data out of this layer, so that it shows what is below; snapshots stay. Atomic.
     package func empty(progress: ImageProgress = ImageProgress()) throws {
         try writing { writer in
+            try writer.noteGuestChange()
             let l1 = [UInt64](repeating: 0, count: writer.core.l1.count)
             try writer.rebuild(RebuildPlan(l1: l1), progress: progress)
         }

@@ -61,6 +61,21 @@ package struct ImageTree: Sendable {
         }
     }
 
+    /// Images beside `path` that stand on it: the ones that a change of its bytes would damage.
+    package static func overlays(of path: String, _ context: OpenContext) throws -> [String] {
+        let wanted = try context.files.resolve(path)
+        let directory = wanted.lastIndex(of: "/").map { String(wanted[...$0]) } ?? "./"
+        var unsafe = context
+        unsafe.access = .readUnsafely
+        return try files(directory).filter { candidate in
+            guard let file = try? unsafe.files.open(candidate, .readUnsafely), let driver = try? FormatDriver.detect(file),
+                driver.format != .raw, let image = try? driver.open(file, unsafe), let backing = image.backing,
+                case .file(let name, _)? = try? BackingName(backing.name)
+            else { return false }
+            return (try? unsafe.files.resolve(ImagePath.joined(name, to: candidate))) == wanted
+        }
+    }
+
     private static func node(_ path: String, _ directory: String, _ format: ImageFormat, _ context: OpenContext) -> Node {
         let prefix = directory.hasSuffix("/") ? directory : directory + "/"
         var node = Node(name: path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path, format: format)

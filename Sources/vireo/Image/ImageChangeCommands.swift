@@ -125,6 +125,9 @@ struct ImageCommitCommand: ParsableCommand {
     @Flag(name: [.customShort("d"), .customLong("keep")], help: "Leave the overlay as it is.")
     var keep = false
 
+    @Flag(name: .long, help: "Even where other images of its directory stand on the layer that is written to.")
+    var force = false
+
     @Option(name: .customShort("t"), help: .hidden) var cache: String?
     @Option(name: .customShort("r"), help: .hidden) var rate: String?
 
@@ -135,9 +138,24 @@ struct ImageCommitCommand: ParsableCommand {
         try reportingImageErrors {
             let depth = try depth()
             let chain = try ImageChain.open(path, format: options.format, options.context(.write), writing: depth)
+            if !force { try refuseOthers(on: depth, chain) }
             try ProgressLine.show(progress.style) { try chain.commit(into: depth, progress: $0) }
             if base == nil, !keep, let top = chain.top as? QCOW2Image { try top.empty() }
             if !progress.quiet { Terminal.standardOutput.write("Image committed.\n") }
+        }
+    }
+
+    /// Throws where images outside this chain stand on the layer that is written to: they would show other data.
+    private func refuseOthers(on depth: Int, _ chain: ImageChain) throws {
+        let own = Set(chain.layers.prefix(depth).compactMap { try? HostFiles().resolve($0.files.first?.path ?? "") })
+        let base = chain.layers[depth].files.first?.path ?? ""
+        let others = try ImageTree.overlays(of: base, options.context()).filter {
+            !own.contains((try? HostFiles().resolve($0)) ?? $0)
+        }
+        guard others.isEmpty else {
+            throw CLIError(
+                "other images stand on '\(base)' and would be damaged: \(others.prefix(5).joined(separator: ", ")); pull or rebase them "
+                    + "first, or give --force to damage them")
         }
     }
 
@@ -165,8 +183,11 @@ struct ImageRebaseCommand: ParsableCommand {
 
     @Flag(
         name: [.customShort("u"), .customLong("unsafe")],
-        help: "Change the name only. The guest sees other data unless both images are the same.")
+        help: "Change the name only, once both images are proven to show the same.")
     var unsafe = false
+
+    @Flag(name: .long, help: "With -u: without that proof. The guest sees other data unless both images are the same.")
+    var force = false
 
     @Option(name: .customShort("t"), help: .hidden) var cache: String?
     @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
@@ -184,11 +205,35 @@ struct ImageRebaseCommand: ParsableCommand {
             let context = options.context(.write)
             let chain = try ImageChain.open(path, format: options.format, context, layers: unsafe ? 1 : .max)
             guard let top = chain.top as? QCOW2Image else { throw CLIError("only qcow2 images stand on others") }
-            if unsafe { return try top.setBacking(reference) }
-            let next = try reference.map {
-                try ImageChain.open(ImagePath.joined($0.name, to: path), format: $0.format, options.context())
+            let next =
+                try unsafe && force
+                ? nil
+                : reference.map {
+                    try ImageChain.open(ImagePath.joined($0.name, to: path), format: $0.format, options.context())
+                }
+            if unsafe {
+                if !force { try prove(next) }
+                return try top.setBacking(reference)
             }
             try ProgressLine.show(progress.style) { try chain.rebase(onto: next, as: reference, progress: $0) }
+        }
+    }
+
+    /// Throws unless the image stands on the same bytes now.
+    private func prove(_ next: ImageChain?) throws {
+        let what = "give --force to change the name all the same"
+        let now: ImageChain?
+        do {
+            var context = options.context()
+            context.access = .readUnsafely
+            now = try ImageChain.open(path, format: options.format, context).below()
+        } catch let error as ImageError {
+            throw CLIError(
+                "what it stands on now cannot be looked at (\(error)), so nothing proves that the guest sees the same; \(what)")
+        }
+        let zeros = try ImageChain([RawImage(MemoryFile())])
+        guard case .none = try (now ?? zeros).compare(with: next ?? zeros) else {
+            throw CLIError("'\(backing)' shows other data than what '\(path)' stands on now; rebase without -u, or \(what)")
         }
     }
 }

@@ -16,7 +16,8 @@ struct ImageCommand: ParsableCommand {
             ImageInfoCommand.self, ImageMapCommand.self, ImageCheckCommand.self, ImageCreateCommand.self,
             ImageMeasureCommand.self,
             ImageCompareCommand.self, ImageConvertCommand.self, ImageResizeCommand.self, ImageSnapshotCommand.self,
-            ImageCommitCommand.self, ImageRebaseCommand.self, ImagePullCommand.self, ImageAmendCommand.self,
+            ImageCommitCommand.self, ImageRebaseCommand.self, ImagePullCommand.self, ImageBitmapCommand.self,
+            ImageAmendCommand.self,
             ImageCopyRangeCommand.self, ImageTreeCommand.self, ImageDiskUsageCommand.self, ImageServeCommand.self,
         ])
 }

@@ -21,6 +21,7 @@ extension QCOW2Image: WritableDiskImage {
     package func discard(_ range: Range<UInt64>) throws {
         try writing { writer in
             try check(range.lowerBound, range.upperBound - range.lowerBound)
+            try writer.noteGuestChange()
             try writer.discard(range, isBacked: writer.core.header.backingName != nil)
         }
     }
@@ -29,7 +30,10 @@ extension QCOW2Image: WritableDiskImage {
 
     package func resize(to size: UInt64, below: ImageChain?) throws {
         guard size % 512 == 0 else { throw ImageError(.invalidArgument, "a disk's size is a multiple of 512", path: file.path) }
-        try changing(below) { try $0.resize(to: size, below: below) }
+        try changing(below) { writer in
+            try writer.refuseResizeWithBitmaps()
+            try writer.resize(to: size, below: below)
+        }
     }
 
     package func close() throws { try flush() }
@@ -40,6 +44,7 @@ extension QCOW2Image: WritableDiskImage {
             guard below != nil || writer.core.header.backingName == nil else {
                 throw ImageError(.invalidArgument, "it stands on another image, which has to be open for this", path: file.path)
             }
+            try writer.noteGuestChange()
             try body(writer)
         }
     }
@@ -97,6 +102,8 @@ extension QCOW2Image: WritableDiskImage {
             let snapshot = all[try QCOW2Image.find(name, in: all, path: file.path)]
             var l1 = try writer.core.l1(of: snapshot)
             let size = snapshot.diskSize ?? writer.core.header.virtualSize
+            try writer.noteGuestChange()
+            if size != writer.core.header.virtualSize { try writer.refuseResizeWithBitmaps() }
             guard let needed = writer.geometry.l1Entries(for: size), needed * 8 <= UInt64(writer.core.limits.tableBytes) else {
                 throw ImageError(.corrupt, "the snapshot's disk size makes no sense", path: file.path)
             }

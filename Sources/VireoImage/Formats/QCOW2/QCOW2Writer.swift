@@ -20,6 +20,8 @@ final class QCOW2Writer {
     var headerChanged = false
     /// The L1 table has a new place, which the header does not know yet.
     var l1Moved = false
+    /// `noteGuestChange` was called.
+    var guestChanged = false
     /// What made a flush or a write of tables fail: what is on disk is not known from then on, and nothing more is written.
     private var failure: (any Error)?
 
@@ -151,6 +153,17 @@ final class QCOW2Writer {
         // The place of the backing name is part of them, and has not moved.
         let current = try file.exactly(20, at: 0, "the header")
         try file.write(Array(bytes[0..<8]) + Array(current[8..<20]) + Array(bytes[20..<length]), at: 0)
+    }
+
+    /// Changes header fields that are not tables, and writes the first cluster. Everything else is written already.
+    func replaceHeader(_ change: (inout QCOW2Header) throws -> Void) throws {
+        var header = core.header
+        try change(&header)
+        var bytes = try header.encoded()
+        bytes.append(contentsOf: repeatElement(0, count: Int(header.clusterSize) - bytes.count))
+        try file.write(bytes, at: 0)
+        try file.flush()
+        core.header = header
     }
 
     /// Gives the file system the space of clusters that nobody uses. They are not given out again before this returns.
