@@ -127,6 +127,17 @@ int vireo_link_mtu(const char *name) {
     return link_request(name, SIOCGIFMTU, &request) != 0 ? -1 : request.ifr_mtu;
 }
 
+int vireo_bridge_detach(const char *bridge, const char *name) {
+    struct ifreq link, request;
+    memset(&link, 0, sizeof link);
+    memset(&request, 0, sizeof request);
+    if (link_request(name, SIOCGIFINDEX, &link) != 0) {
+        return -1;
+    }
+    request.ifr_ifindex = link.ifr_ifindex;
+    return link_request(bridge, SIOCBRDELIF, &request);
+}
+
 int vireo_bridge_attach(const char *bridge, const char *name) {
     struct ifreq link, request;
     memset(&link, 0, sizeof link);

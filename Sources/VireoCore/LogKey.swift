@@ -12,6 +12,7 @@ public enum LogKey {
     public static let client = "client"
     public static let procedure = "procedure"
     public static let job = "job"
+    public static let command = "command"
     public static let phase = "phase"
     public static let event = "event"
     public static let duration = "duration"

@@ -14,20 +14,22 @@ extension Store {
 
     /// Stores a definition in place of an earlier one of the same UUID. It survives a power cut.
     package func save(_ record: DefinitionRecord) async throws {
-        try await write(.power) { database in
-            try database.execute(
-                sql: """
-                    INSERT INTO definition (uuid, name, xml, autostart, started_boot, state, reason, changed_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, xml = excluded.xml,
-                        autostart = excluded.autostart, started_boot = excluded.started_boot, state = excluded.state,
-                        reason = excluded.reason, changed_at = excluded.changed_at
-                    """,
-                arguments: [
-                    record.uuid.description, record.name, record.xml, record.autostart, record.startedBoot,
-                    record.state, record.reason, record.changedAt,
-                ])
-        }
+        try await write(.power) { try Self.put(record, in: $0) }
+    }
+
+    static func put(_ record: DefinitionRecord, in database: Database) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO definition (uuid, name, xml, autostart, started_boot, state, reason, changed_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (uuid) DO UPDATE SET name = excluded.name, xml = excluded.xml,
+                    autostart = excluded.autostart, started_boot = excluded.started_boot, state = excluded.state,
+                    reason = excluded.reason, changed_at = excluded.changed_at
+                """,
+            arguments: [
+                record.uuid.description, record.name, record.xml, record.autostart, record.startedBoot,
+                record.state, record.reason, record.changedAt,
+            ])
     }
 
     /// Forgets a definition and the managed save that goes with it.

@@ -39,6 +39,14 @@ extension Store {
         try await write(.process) { try Self.put(record, in: $0) }
     }
 
+    /// Stores what runs and what the next start will use, both or neither. It survives a power cut.
+    package func save(_ runtime: RuntimeRecord, _ definition: DefinitionRecord) async throws {
+        try await write(.power) { database in
+            try Self.put(runtime, in: database)
+            try Self.put(definition, in: database)
+        }
+    }
+
     /// Notes a new state of a running domain.
     package func setState(_ state: Int32, reason: Int32, of uuid: DomainUUID) async throws {
         try await write(.process) { database in

@@ -129,6 +129,7 @@ int vireo_link_set_mac(const char *name, const uint8_t mac[6]);
 int vireo_link_set_mtu(const char *name, int mtu);
 int vireo_link_mtu(const char *name);
 int vireo_bridge_attach(const char *bridge, const char *name);
+int vireo_bridge_detach(const char *bridge, const char *name);
 
 // MARK: kvm.c
 

@@ -13,6 +13,7 @@ extension HandlerTable {
         table.addDomainLife()
         table.addDomainTuning()
         table.addDomainVCPUs()
+        table.addDomainDevices()
         table.addDomainStatistics()
         table.addDomainParameters()
         table.addDomainJobs()

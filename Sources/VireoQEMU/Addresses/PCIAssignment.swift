@@ -15,15 +15,16 @@ package struct PCIAssignment {
 
     /// Assigns addresses in `devices`; addresses that are there are kept.
     ///
+    /// - Parameter isGrowing: whether missing controllers are added; a running machine has to do with those that it has.
     /// - Throws: `xmlError` for an address that cannot be; `internalError` when the buses are full;
     ///   `configUnsupported` where a controller's numbers contradict its place.
     package static func assign(
-        _ devices: inout Devices, family: MachineFamily, hasExpressToConventionalBridge: Bool
+        _ devices: inout Devices, family: MachineFamily, hasExpressToConventionalBridge: Bool, isGrowing: Bool = true
     ) throws(VireoError) {
         guard family.hasPCI else { return }
         var assignment = Self(
             devices: devices, family: family, hasExpressToConventionalBridge: hasExpressToConventionalBridge)
-        try assignment.addControllers()
+        if isGrowing { try assignment.addControllers() }
         var topology = try assignment.topology(grows: false)
         try assignment.placeBuiltInDevices(in: &topology)
         try assignment.placeDevices(in: &topology)

@@ -22,8 +22,9 @@ package struct USBPorts {
 
     /// Assigns ports in `devices`; ports that are given are kept.
     ///
+    /// - Parameter isGrowing: whether hubs are added; a running machine has to do with those that it has.
     /// - Throws: `xmlError` for a port that is missing or used twice; `configUnsupported` where there is no USB.
-    package static func assign(_ devices: inout Devices) throws(VireoError) {
+    package static func assign(_ devices: inout Devices, isGrowing: Bool = true) throws(VireoError) {
         let users = devices.usbUsers
         guard !users.isEmpty || !devices.hubs.isEmpty else { return }
         let controllers = devices.controllers.filter { $0.kind == .usb }
@@ -31,7 +32,7 @@ package struct USBPorts {
             throw VireoError(
                 .configUnsupported, "the domain has USB devices, but its USB controller is switched off (model 'none')")
         }
-        addHubs(for: users.count, to: &devices)
+        if isGrowing { addHubs(for: users.count, to: &devices) }
 
         var ports = Self()
         for controller in controllers {

@@ -11,16 +11,22 @@ enum LaunchChecks {
         for (isAskedFor, element) in unsupported(domain, resources) where isAskedFor {
             throw VireoError(.configUnsupported, "\(element) is kept in the definition, but cannot be started yet")
         }
-        for disk in domain.devices.disks {
-            for (isAskedFor, what) in unsupported(disk) where isAskedFor {
-                throw VireoError(.configUnsupported, "disk '\(disk.target)': \(what) cannot be started yet")
-            }
+        for disk in domain.devices.disks { try check(disk) }
+        for interface in domain.devices.interfaces { try check(interface) }
+    }
+
+    /// - Throws: `configUnsupported` naming what about the disk.
+    static func check(_ disk: Disk) throws(VireoError) {
+        for (isAskedFor, what) in unsupported(disk) where isAskedFor {
+            throw VireoError(.configUnsupported, "disk '\(disk.target)': \(what) cannot be started yet")
         }
-        for interface in domain.devices.interfaces {
-            for (isAskedFor, what) in unsupported(interface) where isAskedFor {
-                let name = interface.mac?.description ?? interface.alias ?? ""
-                throw VireoError(.configUnsupported, "interface '\(name)': \(what) cannot be started yet")
-            }
+    }
+
+    /// - Throws: `configUnsupported` naming what about the interface.
+    static func check(_ interface: Interface) throws(VireoError) {
+        for (isAskedFor, what) in unsupported(interface) where isAskedFor {
+            let name = interface.mac?.description ?? interface.alias ?? ""
+            throw VireoError(.configUnsupported, "interface '\(name)': \(what) cannot be started yet")
         }
     }
 

@@ -25,6 +25,8 @@ package struct LaunchResources: Sendable {
     package var incoming: Incoming = .none
     /// Tap descriptors by the alias of their interface, one per queue.
     package var taps: [String: [CInt]] = [:]
+    /// The same for an interface of a running QEMU: the names under which `getfd` gave it the descriptors. They win.
+    package var namedTaps: [String: [String]] = [:]
     /// `/dev/vhost-net` descriptors likewise; none leaves the work to QEMU.
     package var vhosts: [String: [CInt]] = [:]
     /// swtpm's control sockets by the alias of the TPM.

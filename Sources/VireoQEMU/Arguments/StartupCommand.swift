@@ -5,17 +5,13 @@ package import VireoCore
 package import VireoModel
 
 /// What QEMU is told through its monitor between its start and the first instruction of the guest.
-package struct StartupCommand: Hashable, Sendable {
-    /// The QMP command.
-    package var name: String
-    package var arguments: JSONValue
-
+package enum StartupCommand {
     /// The commands that a prepared definition asks for, in the order to run them: display passwords, disk limits, links that are
     /// down, the balloon's target and statistics.
     ///
     /// - Throws: `xmlError` for a password's end of validity that is no date.
-    package static func all(for domain: Domain) throws(VireoError) -> [Self] {
-        var commands: [Self] = []
+    package static func all(for domain: Domain) throws(VireoError) -> [MonitorCommand] {
+        var commands: [MonitorCommand] = []
         for graphics in domain.devices.graphics {
             switch graphics.kind {
             case .vnc(let vnc): commands += try password(vnc.password, protocol: "vnc")
@@ -26,7 +22,7 @@ package struct StartupCommand: Hashable, Sendable {
         commands += domain.devices.disks.compactMap(throttle)
         for interface in domain.devices.interfaces where interface.linkState == .down {
             guard let alias = interface.alias else { continue }
-            commands.append(Self(name: "set_link", arguments: ["name": .string(alias), "up": false]))
+            commands.append(MonitorCommand("set_link", ["name": .string(alias), "up": false]))
         }
         guard let balloon = domain.devices.memoryBalloon, balloon.model != MemoryBalloon.Model.none, let alias = balloon.alias
         else {
@@ -36,30 +32,30 @@ package struct StartupCommand: Hashable, Sendable {
             commands.append(statistics(balloon: alias, periodSeconds: period))
         }
         if let target = domain.memory.current, target < domain.memory.total {
-            commands.append(Self(name: "balloon", arguments: ["value": JSONValue(target.bytes)]))
+            commands.append(MonitorCommand("balloon", ["value": JSONValue(target.bytes)]))
         }
         return commands
     }
 
     /// Makes the balloon collect the guest's memory statistics.
-    package static func statistics(balloon alias: String, periodSeconds: Int) -> Self {
-        Self(
-            name: "qom-set",
-            arguments: [
+    package static func statistics(balloon alias: String, periodSeconds: Int) -> MonitorCommand {
+        MonitorCommand(
+            "qom-set",
+            [
                 "path": .string("/machine/peripheral/\(alias)"), "property": "guest-stats-polling-interval",
                 "value": JSONValue(periodSeconds),
             ])
     }
 
     /// Sets a display's password; nothing where there is none.
-    package static func password(_ password: Graphics.Password, protocol name: String) throws(VireoError) -> [Self] {
+    package static func password(_ password: Graphics.Password, protocol name: String) throws(VireoError) -> [MonitorCommand] {
         guard let text = password.text else { return [] }
         var arguments: JSONObject = JSONObject([("protocol", .string(name)), ("password", .string(text))])
         // VNC knows no other answer than to keep those who are connected.
         if let connected = password.connected, name != "vnc" || connected == .keep {
             arguments["connected"] = .string(connected.rawValue)
         }
-        var commands = [Self(name: "set_password", arguments: .object(arguments))]
+        var commands = [MonitorCommand("set_password", .object(arguments))]
         var time = "never"
         if let end = password.validTo {
             guard let seconds = seconds(ofTimestamp: end) else {
@@ -68,7 +64,7 @@ package struct StartupCommand: Hashable, Sendable {
             }
             time = "\(seconds)"
         }
-        commands.append(Self(name: "expire_password", arguments: ["protocol": .string(name), "time": .string(time)]))
+        commands.append(MonitorCommand("expire_password", ["protocol": .string(name), "time": .string(time)]))
         return commands
     }
 
@@ -91,7 +87,7 @@ package struct StartupCommand: Hashable, Sendable {
     }
 
     /// Limits on a disk's I/O; nil where it has none.
-    package static func throttle(_ disk: Disk) -> Self? {
+    package static func throttle(_ disk: Disk) -> MonitorCommand? {
         guard let tune = disk.tuning, let alias = disk.alias, !disk.source.isEmpty else { return nil }
         func value(_ limit: UInt64?) -> JSONValue { JSONValue(limit ?? 0) }
         var arguments = JSONObject([("id", .string(qomPath(of: disk, alias: alias)))])
@@ -117,7 +113,7 @@ package struct StartupCommand: Hashable, Sendable {
         }
         if let size = tune.operationSize { arguments["iops_size"] = value(size) }
         if let group = tune.groupName { arguments["group"] = .string(group) }
-        return Self(name: "block_set_io_throttle", arguments: .object(arguments))
+        return MonitorCommand("block_set_io_throttle", .object(arguments))
     }
 
     /// Where QEMU's object model has the device that a disk's backend belongs to.

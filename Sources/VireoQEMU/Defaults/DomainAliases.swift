@@ -44,13 +44,7 @@ package enum DomainAliases {
             set(&devices.panics[index].info, next("panic", devices.panics.map(\.info)))
         }
         for index in devices.memoryModules.indices {
-            let prefix: String
-            switch devices.memoryModules[index].model {
-            case .dimm: prefix = "dimm"
-            case .nvdimm: prefix = "nvdimm"
-            case .virtioPMEM: prefix = "virtiopmem"
-            case .virtioMemory: prefix = "virtiomem"
-            }
+            let prefix = prefix(of: devices.memoryModules[index])
             set(&devices.memoryModules[index].info, next(prefix, devices.memoryModules.map(\.info)))
         }
         if devices.memoryBalloon?.model != MemoryBalloon.Model.none, var balloon = devices.memoryBalloon {
@@ -70,6 +64,49 @@ package enum DomainAliases {
             devices.consoles[0].alias = serial.alias
         }
         domain.devices = devices
+    }
+
+    /// Gives one device that was plugged into a running domain an alias that no other has; one that it has is kept.
+    package static func assign(to reference: DeviceReference, in domain: inout Domain) {
+        let devices = domain.devices
+        guard devices[reference].alias == nil else { return }
+        domain.devices[reference].alias =
+            switch reference {
+            case .controller(let index): name(of: devices.controllers[index], isQ35: domain.machineFamily == .q35)
+            case .disk(let index): name(of: devices.disks[index], in: devices)
+            case .interface: next("net", devices.interfaces.map(\.info))
+            case .hostDevice: next("hostdev", devices.interfaces.map(\.info) + devices.hostDevices.map(\.info))
+            case .sound: next("sound", devices.sounds.map(\.info))
+            case .video: next("video", devices.videos.map(\.info))
+            case .smartcard: next("smartcard", devices.smartcards.map(\.info))
+            case .serial: next("serial", devices.serials.map(\.info))
+            case .parallel: next("parallel", devices.parallels.map(\.info))
+            case .channel: next("channel", devices.channels.map(\.info))
+            case .console: next("console", devices.consoles.map(\.info))
+            case .input: next("input", devices.inputs.map(\.info))
+            case .filesystem: next("fs", devices.filesystems.map(\.info))
+            case .watchdog: next("watchdog", devices.watchdogs.map(\.info))
+            case .rng: next("rng", devices.rngs.map(\.info))
+            case .hub: next("hub", devices.hubs.map(\.info))
+            case .sharedMemory: next("shmem", devices.sharedMemories.map(\.info))
+            case .tpm: next("tpm", devices.tpms.map(\.info))
+            case .panic: next("panic", devices.panics.map(\.info))
+            case .memoryModule(let index):
+                next(prefix(of: devices.memoryModules[index]), devices.memoryModules.map(\.info))
+            case .redirectedDevice: next("redir", devices.redirectedDevices.map(\.info))
+            case .memoryBalloon: "balloon0"
+            case .iommu: "iommu0"
+            case .vsock: "vsock0"
+            }
+    }
+
+    private static func prefix(of module: MemoryModule) -> String {
+        switch module.model {
+        case .dimm: "dimm"
+        case .nvdimm: "nvdimm"
+        case .virtioPMEM: "virtiopmem"
+        case .virtioMemory: "virtiomem"
+        }
     }
 
     /// The alias for a device that is plugged into a running domain.

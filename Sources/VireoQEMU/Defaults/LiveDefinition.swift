@@ -24,17 +24,7 @@ package enum LiveDefinition {
             domain.devices.disks[index].driver.format = nil
         }
         numberLayers(&domain.devices)
-        for index in domain.devices.channels.indices {
-            guard case .unix(var socket) = domain.devices.channels[index].source.kind, socket.path == nil else { continue }
-            let name = domain.devices.channels[index].virtioName ?? domain.devices.channels[index].alias ?? "channel\(index)"
-            socket.path = channels.appending(safe(name)).string
-            socket.isGenerated = true
-            domain.devices.channels[index].source.kind = .unix(socket)
-        }
-        for index in domain.devices.channels.indices where domain.devices.channels[index].isVirtio {
-            let name = domain.devices.channels[index].virtioName
-            domain.devices.channels[index].target = .virtio(name: name, state: .disconnected)
-        }
+        for index in domain.devices.channels.indices { prepare(&domain.devices.channels[index], index: index, channels) }
         for index in domain.devices.graphics.indices {
             switch domain.devices.graphics[index].kind {
             case .vnc(var vnc):
@@ -53,6 +43,15 @@ package enum LiveDefinition {
             resource.partition = "/machine"
             domain.resource = resource
         }
+    }
+
+    /// Gives a channel the socket that it does not name, in `directory`.
+    static func prepare(_ channel: inout Channel, index: Int, _ directory: FilePath) {
+        if channel.isVirtio { channel.target = .virtio(name: channel.virtioName, state: .disconnected) }
+        guard case .unix(var socket) = channel.source.kind, socket.path == nil else { return }
+        socket.path = directory.appending(safe(channel.virtioName ?? channel.alias ?? "channel\(index)")).string
+        socket.isGenerated = true
+        channel.source.kind = .unix(socket)
     }
 
     /// Says which features of the named model the accelerator lacks: QEMU leaves them out, and a restored guest must not get them.

@@ -46,6 +46,13 @@ package struct DeviceBuilder {
         bootOrder = BootOrder.effective(domain)
     }
 
+    /// For devices that are plugged into a running domain: only the boot order that they name themselves counts, as firmware
+    /// has been told the rest.
+    package init(plugging domain: Domain, resources: LaunchResources) {
+        (self.domain, self.resources) = (domain, resources)
+        bootOrder = domain.devices.references.reduce(into: [:]) { $0[$1] = domain.devices[$1].bootOrder }
+    }
+
     var devices: Devices { domain.devices }
 
     /// The place of a device in the order in which firmware tries them.

@@ -81,11 +81,11 @@ extension DeviceBuilder {
     }
 
     private func tap(_ interface: Interface, alias: String) throws(VireoError) -> JSONObject {
-        let taps = resources.taps[alias] ?? []
+        let taps = resources.namedTaps[alias] ?? (resources.taps[alias] ?? []).map(String.init)
         guard let first = taps.first else { throw VireoError(.internalError, "interface '\(alias)' has no tap device") }
         var object = JSONObject([("type", "tap")])
         func list(_ numbers: [CInt]) -> JSONValue { .string(numbers.map(String.init).joined(separator: ":")) }
-        if taps.count == 1 { object["fd"] = .string("\(first)") } else { object["fds"] = list(taps) }
+        if taps.count == 1 { object["fd"] = .string(first) } else { object["fds"] = .string(taps.joined(separator: ":")) }
         let vhosts = resources.vhosts[alias] ?? []
         if let vhost = vhosts.first, interface.driver.name != .qemu {
             object["vhost"] = true

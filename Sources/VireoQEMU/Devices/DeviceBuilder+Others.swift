@@ -95,13 +95,8 @@ extension DeviceBuilder {
         }
         addVirtio(rng.virtio, to: &object)
         try place(rng.info, in: &object)
-        if rng.isEGD {
-            // The backend's object looks its character device up when it is made.
-            arguments.options.append(["-chardev", arguments.characters.removeFirst()])
-            arguments.options.append(["-object", JSONValue.object(backend).text])
-        } else {
-            arguments.objects = [backend]
-        }
+        // QEMU makes objects of this kind after the character devices, wherever they stand.
+        arguments.objects = [backend]
         arguments.devices = [object]
         return arguments
     }
@@ -203,11 +198,5 @@ extension DeviceBuilder {
         try place(filesystem.info, in: &object)
         arguments.devices = [object]
         return arguments
-    }
-}
-
-extension RNG {
-    fileprivate var isEGD: Bool {
-        if case .egd = backend { true } else { false }
     }
 }

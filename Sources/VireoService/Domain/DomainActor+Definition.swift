@@ -130,12 +130,16 @@ extension DomainActor {
     }
 
     private func storeInactive(_ definition: Domain) async throws {
+        try await hypervisor.store.save(definitionRecord(definition))
+    }
+
+    /// What is stored about `definition` as what the next start will use.
+    func definitionRecord(_ definition: Domain) -> DefinitionRecord {
         let status = isActive ? DomainStatus.shutOff(.unknown) : status
-        try await hypervisor.store.save(
-            DefinitionRecord(
-                uuid: uuid, name: definition.name.text, xml: DomainXML.write(definition, .storedInactive),
-                autostart: autostart, startedBoot: startedBoot, state: status.state.rawValue, reason: status.reason,
-                changedAt: statusChangedAt))
+        return DefinitionRecord(
+            uuid: uuid, name: definition.name.text, xml: DomainXML.write(definition, .storedInactive),
+            autostart: autostart, startedBoot: startedBoot, state: status.state.rawValue, reason: status.reason,
+            changedAt: statusChangedAt)
     }
 
     private func removeNVRAM(of definition: Domain, _ options: UndefineOptions) async throws {

@@ -19,9 +19,11 @@ extension DomainActor {
             publish()
             emit(.balloonChange(actual: ByteCount(bytes: bytes)))
         case "DEVICE_DELETED":
-            if let alias = data["device"]?.stringValue { emit(.deviceRemoved(alias: alias)) }
+            if let alias = data["device"]?.stringValue { deviceDeleted(alias) }
         case "DEVICE_UNPLUG_GUEST_ERROR", "MEM_UNPLUG_ERROR":
-            if let alias = data["device"]?.stringValue { emit(.deviceRemovalFailed(alias: alias)) }
+            guard let alias = data["device"]?.stringValue else { return }
+            run?.unplugs[alias]?.set(.refused)
+            emit(.deviceRemovalFailed(alias: alias))
         case "VSERPORT_CHANGE": channelChanged(data)
         case "BLOCK_WRITE_THRESHOLD": thresholdReached(data)
         case "VNC_CONNECTED", "SPICE_CONNECTED": displayChanged(data, phase: 0)
@@ -62,6 +64,7 @@ extension DomainActor {
             live?.devices.disks[index].tray = isOpen ? .open : .closed
             publish()
         }
+        if isOpen { run?.trays[alias]?.set(()) }
         emit(.trayChange(alias: alias, isOpen: isOpen))
     }
 

@@ -85,7 +85,7 @@ extension DomainActor {
     }
 
     /// Follows up on an event without holding up the events behind it: the follow-up waits for some of them.
-    private func inBackground(_ id: Int32, _ work: @escaping @Sendable (isolated DomainActor) async throws -> Void) {
+    func inBackground(_ id: Int32, _ work: @escaping @Sendable (isolated DomainActor) async throws -> Void) {
         // Bounded by the deadlines of what it does.
         Task {
             guard self.run?.id == id else { return }

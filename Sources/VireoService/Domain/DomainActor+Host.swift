@@ -122,16 +122,16 @@ extension DomainActor {
 
     /// Asks QEMU for what only it knows, and puts it into the live definition.
     package func readLiveFacts() async throws {
+        // Everything is asked before anything is changed: events change the definition in the meantime.
         let chardevs = try await qmp("query-chardev")
+        let hasImages = live?.devices.disks.contains { !$0.source.isEmpty } ?? false
+        let blocks = hasImages ? try await qmp("query-block") : Optional<JSONValue>.none
+        let words = live?.cpu?.mode == .custom ? await featureWords() : Optional<JSONValue>.none
         guard var definition = live else { return }
         LiveFacts.apply(ptys: LiveFacts.ptys(chardevs), to: &definition)
         LiveFacts.apply(frontends: LiveFacts.frontends(chardevs), to: &definition)
-        if definition.devices.disks.contains(where: { !$0.source.isEmpty }) {
-            LiveFacts.apply(blocks: try await qmp("query-block"), to: &definition)
-        }
-        if definition.cpu?.mode == .custom, let words = await featureWords() {
-            LiveProcessor.apply(words: words, to: &definition)
-        }
+        if let blocks { LiveFacts.apply(blocks: blocks, to: &definition) }
+        if let words { LiveProcessor.apply(words: words, to: &definition) }
         live = definition
         publish()
     }

@@ -11,7 +11,7 @@ import VireoXML
 
 extension DomainActor {
     /// What is stored about the run at this moment; nil while the domain does not run.
-    private var runtimeRecord: RuntimeRecord? {
+    var runtimeRecord: RuntimeRecord? {
         guard let run, let live else { return nil }
         let phase: RuntimeRecord.Phase =
             switch run.phase {
@@ -100,6 +100,8 @@ extension DomainActor {
         guard run?.id == id, run?.qemu === qemu, run?.endReason == nil else { return false }
         run?.isAnswering = true
         publish()
+        // No change of devices is under way then: what is noted of one is what a former daemon was at.
+        try? await withJob(.modify) { domain, _ in await domain.settleDevices() }
         try? await readLiveFacts()
         await reconcileStatus()
         return run?.id == id

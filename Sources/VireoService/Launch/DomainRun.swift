@@ -43,11 +43,18 @@ struct DomainRun {
     var ports: [Int] = []
     /// What a former daemon stored about the run; nil for one that this daemon started.
     var stored: RuntimeRecord?
+    /// Who waits for a device to be let go of, by alias.
+    var unplugs: [String: OneShot<UnplugOutcome>] = [:]
+    /// Who waits for a drive's tray to open, by alias.
+    var trays: [String: OneShot<Void>] = [:]
     /// Set when everything of the run is gone.
     let ended = OneShot<Void>()
 
     enum Phase { case starting, running, stopping, clearing }
 }
+
+/// How a guest answered the wish to take a device away.
+enum UnplugOutcome: Hashable, Sendable { case removed, refused }
 
 /// What a later daemon must know of a run besides the columns of its record.
 struct RunDetails: Codable, Hashable, Sendable {
@@ -58,6 +65,8 @@ struct RunDetails: Codable, Hashable, Sendable {
     var ownerConnection: UInt64?
     /// nil in what earlier versions stored.
     var generated: GeneratedFacts?
+    /// The change of devices that is under way.
+    var pending: PendingChange?
 
     /// - Returns: an empty value for text that this version cannot read.
     init(json: String) {

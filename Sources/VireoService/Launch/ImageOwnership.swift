@@ -58,6 +58,20 @@ struct ImageOwnership: Sendable {
         return all
     }
 
+    /// Gives back those of `paths` that `domain` had and no other domain uses. Failures are logged.
+    func release(_ paths: Set<String>, of domain: DomainUUID) async {
+        guard user != nil, !paths.isEmpty else { return }
+        do {
+            for (record, isLast) in try await store.images(of: domain) where paths.contains(record.path) {
+                if isLast { await giveBack(record) }
+                try await store.releaseImage(record.path, of: domain)
+            }
+        } catch {
+            logger.error(
+                "owners of images could not be restored", metadata: [LogKey.error: "\(error)", LogKey.uuid: "\(domain)"])
+        }
+    }
+
     /// Gives everything back that `domain` had and no other domain uses. Failures are logged: the domain is gone anyway.
     func release(_ domain: DomainUUID) async {
         do {

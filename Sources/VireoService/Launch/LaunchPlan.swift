@@ -71,8 +71,11 @@ extension DomainActor {
     }
 
     /// - Throws: `configUnsupported` for kinds of interfaces that are not there yet.
-    func checkInterfaces(_ live: Domain) throws(VireoError) {
-        for (index, interface) in live.devices.interfaces.enumerated() {
+    func checkInterfaces(_ live: Domain) throws(VireoError) { try checkInterfaces(live.devices.interfaces) }
+
+    /// The same for some interfaces.
+    func checkInterfaces(_ interfaces: [Interface]) throws(VireoError) {
+        for (index, interface) in interfaces.enumerated() {
             switch interface.source {
             case .user, .bridge, .ethernet: continue
             case .network(let network):

@@ -27,10 +27,13 @@ final class TapDevices: Sendable {
     /// Makes the taps of all interfaces that need one, and attaches them to their bridges. Blocks.
     ///
     /// - Throws: `VireoError` naming the interface; what was made by then is gone again.
-    static func make(for domain: Domain) throws -> TapDevices {
+    static func make(for domain: Domain) throws -> TapDevices { try make(for: domain.devices.interfaces) }
+
+    /// Makes the taps of some interfaces, likewise. Blocks.
+    static func make(for interfaces: [Interface]) throws -> TapDevices {
         var made: [Tap] = []
         do {
-            for interface in domain.devices.interfaces {
+            for interface in interfaces {
                 let bridge: String?
                 switch interface.source {
                 case .bridge(let name): bridge = name

@@ -1,0 +1,42 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import VireoCore
+import VireoQEMU
+
+/// A change of a running domain's devices, noted before QEMU is told of it: a daemon that dies meanwhile leaves it to the next one
+/// to find out from QEMU whether it happened, and to finish it or to take it back.
+struct PendingChange: Codable, Hashable, Sendable {
+    /// By what in QEMU it is seen that the change happened.
+    enum Evidence: Codable, Hashable, Sendable {
+        /// A device of that name is there.
+        case present(alias: String)
+        /// It is not.
+        case absent(alias: String)
+        /// That node is in the drive; nil for an empty drive.
+        case medium(drive: String, node: String?)
+    }
+
+    /// A command as JSON text.
+    struct Command: Codable, Hashable, Sendable {
+        var name: String
+        var arguments: String
+
+        init(_ command: MonitorCommand) { (name, arguments) = (command.name, command.arguments.text) }
+
+        /// nil for a text that is no JSON.
+        var command: MonitorCommand? { (try? JSONValue.parse(arguments)).map { MonitorCommand(name, $0) } }
+    }
+
+    var evidence: Evidence
+    /// The live definition after the change; nil where the device itself tells.
+    var live: String?
+    /// What the next start will use after the change; nil where that does not change.
+    var inactive: String?
+    /// What to run if it did not happen.
+    var undo: [Command] = []
+    /// What to run if it did.
+    var finish: [Command] = []
+    /// Files that are given back if it did.
+    var releases: [String] = []
+}
