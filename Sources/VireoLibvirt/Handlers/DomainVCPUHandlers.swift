@@ -4,6 +4,7 @@
 internal import VireoCore
 internal import VireoHost
 internal import VireoModel
+internal import VireoQEMU
 internal import VireoRPC
 internal import VireoService
 
@@ -12,6 +13,36 @@ extension HandlerTable {
     mutating func addDomainVCPUs() {
         addVCPUCounts()
         addVCPUPlaces()
+        addIOThreads()
+    }
+
+    private mutating func addIOThreads() {
+        on(RemoteCalls.domainAddIothread) { args, call in
+            try await call.domain(args.dom).addIOThread(
+                Int(args.iothreadId), scope: ChangeScope(flags: args.flags), client: call.client)
+            return XDRVoid()
+        }
+        on(RemoteCalls.domainDelIothread) { args, call in
+            try await call.domain(args.dom).removeIOThread(
+                Int(args.iothreadId), scope: ChangeScope(flags: args.flags), client: call.client)
+            return XDRVoid()
+        }
+        on(RemoteCalls.domainSetIothreadParams) { args, call in
+            var settings = IOThreadSettings()
+            for parameter in args.params {
+                switch (parameter.field, parameter.value) {
+                case ("poll_max_ns", .ullong(let value)): settings.pollMaximum = value
+                case ("poll_grow", .uint(let value)): settings.pollGrowth = value
+                case ("poll_shrink", .uint(let value)): settings.pollShrinkage = value
+                case ("thread_pool_min", .int(let value)): settings.minimumPool = value
+                case ("thread_pool_max", .int(let value)): settings.maximumPool = value
+                default: throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported", origin: .qemu)
+                }
+            }
+            try await call.domain(args.dom).setIOThread(
+                Int(args.iothreadId), settings, scope: ChangeScope(flags: args.flags), client: call.client)
+            return XDRVoid()
+        }
     }
 
     private mutating func addVCPUCounts() {
@@ -38,7 +69,17 @@ extension HandlerTable {
                 throw VireoError(.operationUnsupported, "vCPUs cannot be changed through the guest agent yet")
             }
             try await call.domain(args.dom).setVCPUs(
-                Int(args.nvcpus), isMaximum: isMaximum, scope: ChangeScope(flags: args.flags), client: call.client)
+                Int(args.nvcpus), isMaximum: isMaximum,
+                hotpluggable: args.flags & UInt32(Libvirt.VIR_DOMAIN_VCPU_HOTPLUGGABLE) != 0,
+                scope: ChangeScope(flags: args.flags), client: call.client)
+            return XDRVoid()
+        }
+        on(RemoteCalls.domainSetVcpu) { args, call in
+            guard let ids = CPUSet(args.cpumap), args.state == 0 || args.state == 1 else {
+                throw VireoError(.invalidArg, "'\(args.cpumap)' is no list of vcpus, or \(args.state) no state", origin: .qemu)
+            }
+            try await call.domain(args.dom).setVCPUs(
+                ids, isEnabled: args.state == 1, scope: ChangeScope(flags: args.flags), client: call.client)
             return XDRVoid()
         }
     }

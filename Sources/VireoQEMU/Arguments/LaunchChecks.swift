@@ -36,10 +36,6 @@ enum LaunchChecks {
             (domain.blockIOTune?.devices.isEmpty == false, "blkiotune/device"),
             (domain.numaTune?.memory?.placement == .auto, "numatune/memory with placement 'auto'"),
             (domain.vcpus.placement == .auto, "vcpu with placement 'auto'"),
-            (
-                domain.vcpus.individual.contains { $0.isEnabled && $0.isHotpluggable == true },
-                "vcpus with a hot-pluggable vcpu that is enabled"
-            ),
             (domain.features.hyperV != nil && resources.accelerator == .tcg, "features/hyperv without KVM"),
             (domain.features.msrs != nil, "features/msrs"),
             (domain.features.asynchronousTeardown?.isOn == true, "features/async-teardown"),

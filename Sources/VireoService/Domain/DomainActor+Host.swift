@@ -117,6 +117,7 @@ extension DomainActor {
 
     /// Tells QEMU what must hold before the guest's first instruction: passwords, limits, links, the balloon.
     func runStartupCommands(_ live: Domain) async throws {
+        try await plugStartingVCPUs(live)
         for command in try StartupCommand.all(for: live) { _ = try await qmp(command.name, command.arguments) }
     }
 

@@ -107,7 +107,13 @@ extension DomainActor {
             waiting.set(.removed)
             return
         }
-        guard let id = run?.id, live?.devices.reference(alias: alias) != nil else { return }
+        guard let id = run?.id else { return }
+        if let vcpu = VCPUPlug.id(ofAlias: alias) {
+            inBackground(id) { domain in
+                try await domain.withJob(.modify) { domain, _ in try await domain.vcpuUnplugged(vcpu) }
+            }
+        }
+        guard live?.devices.reference(alias: alias) != nil else { return }
         inBackground(id) { domain in
             try await domain.withJob(.modify) { domain, _ in try await domain.finishUnplug(alias, inactive: nil) }
         }

@@ -12,6 +12,7 @@ extension DomainActor {
     /// Finishes or takes back the change that the former daemon was at, and notices what the guest let go of meanwhile.
     func settleDevices() async {
         guard let present = await plugged() else { return }
+        await settleVCPUs()
         if let change = run?.details.pending { await settle(change, present) }
         let gone = removableAliases.filter { !present.contains($0) }
         for alias in gone {

@@ -5,6 +5,7 @@ import SystemPackage
 package import VireoCore
 import VireoHost
 package import VireoModel
+import VireoQEMU
 
 extension DomainView {
     /// The number of vCPUs that `scope` means: those that are there, or those that could be.
@@ -21,12 +22,13 @@ extension DomainView {
 }
 
 extension DomainActor {
-    /// Changes the number of vCPUs of the next start, or the most that there can be.
+    /// Changes how many vCPUs there are, or the most that there can be.
     ///
-    /// - Throws: `invalidArg` for none, or for more than the maximum; `operationUnsupported` for a running guest, whose
-    ///   vCPUs stay as they are.
+    /// - Parameter hotpluggable: whether vCPUs that the next start has more can be taken away while it runs.
+    /// - Throws: `invalidArg` for none, or for more than the maximum; `configUnsupported` when the machine has no more that
+    ///   can be plugged; `operationTimeout` when the guest does not let one go.
     package func setVCPUs(
-        _ count: Int, isMaximum: Bool, scope: ChangeScope, client: ClientIdentity? = nil
+        _ count: Int, isMaximum: Bool, hotpluggable: Bool = false, scope: ChangeScope, client: ClientIdentity? = nil
     ) async throws {
         guard count > 0 else { throw VireoError(.invalidArg, "vcpu count must not be zero") }
         try await withJob(.modify, client: client) { domain, _ in
@@ -47,18 +49,16 @@ extension DomainActor {
                     .invalidArg,
                     "requested vcpus is greater than max allowable vcpus for the \(kind) domain: \(count) > \(maximum)")
             }
-            if affected.live, domain.live?.vcpus.effectiveCurrent != count {
-                throw VireoError(
-                    .operationUnsupported,
-                    "vCPUs of the running domain '\(domain.name)' cannot be added or removed yet; change the definition with --config"
-                )
+            let inactive =
+                affected.config
+                ? try await domain.changedDefinition { (definition) throws(VireoError) in
+                    definition.vcpus.configure(count: count, hotpluggable: hotpluggable)
+                } : nil
+            guard affected.live, domain.live?.vcpus.effectiveCurrent != count else {
+                guard let inactive else { return }
+                return try await domain.updateInactive { $0 = inactive }
             }
-            if affected.config {
-                try await domain.updateInactive { definition in
-                    definition.vcpus.current = count == definition.vcpus.maximum ? nil : count
-                    definition.vcpus.individual = []
-                }
-            }
+            try await domain.setLiveVCPUs(count, inactive: inactive)
         }
     }
 
