@@ -88,8 +88,10 @@ package enum DefinitionEdit {
             guard let index = domain.devices.disks.firstIndex(where: { $0.target == disk.target }) else {
                 throw VireoError(.invalidArg, "target \(disk.target) doesn't exist.", origin: .qemu)
             }
-            disk.address = disk.address ?? (disk.bus == nil || disk.bus == domain.devices.disks[index].bus
-                ? domain.devices.disks[index].address : nil)
+            disk.address =
+                disk.address
+                ?? (disk.bus == nil || disk.bus == domain.devices.disks[index].bus
+                    ? domain.devices.disks[index].address : nil)
             domain.devices.disks[index] = disk
         case .interface(var interface):
             guard case .interface(let index) = try DeviceMatch.find(device, in: domain.devices) else { return }

@@ -77,7 +77,8 @@ package enum DeviceMatch {
                 })
         case .serial, .parallel, .console, .channel: return try character(device, in: devices)
         case .smartcard, .tpm, .graphics, .audio, .video, .hub, .memoryBalloon, .panic, .iommu:
-            throw VireoError(.operationUnsupported, "a device of kind '\(device.kindWord)' cannot be attached, detached or updated")
+            throw VireoError(
+                .operationUnsupported, "a device of kind '\(device.kindWord)' cannot be attached, detached or updated")
         }
     }
 
@@ -121,7 +122,8 @@ package enum DeviceMatch {
         }
         guard matches.count == 1 else {
             throw VireoError(
-                .operationFailed, mac.map { "multiple devices matching MAC address \($0) found" } ?? "multiple matching devices found",
+                .operationFailed,
+                mac.map { "multiple devices matching MAC address \($0) found" } ?? "multiple matching devices found",
                 origin: .domain)
         }
         return first

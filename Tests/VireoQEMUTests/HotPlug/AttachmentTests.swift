@@ -19,7 +19,7 @@ struct PlugCase: CustomTestStringConvertible, Sendable {
 
     static let all: [PlugCase] = [
         PlugCase(
-            name: "plug-virtio-disk", definition: "topology-q35",
+            name: "plug-virtio-disk", definition: "minimal-q35",
             xml: """
                 <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='/images/new.qcow2'/>
                 <target dev='vdx' bus='virtio'/><serial>S1</serial><iotune><total_iops_sec>100</total_iops_sec></iotune></disk>
@@ -32,7 +32,8 @@ struct PlugCase: CustomTestStringConvertible, Sendable {
             xml: "<disk type='file' device='cdrom'><source file='/images/new.iso'/><target dev='sdc' bus='usb'/></disk>"),
         PlugCase(
             name: "plug-user-interface", definition: "minimal-q35",
-            xml: "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/><link state='down'/></interface>"),
+            xml: "<interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/><link state='down'/></interface>"
+        ),
         PlugCase(
             name: "plug-bridge-interface", definition: "interfaces",
             xml: """
@@ -131,7 +132,10 @@ struct AttachmentTests {
             ("<disk type='file' device='disk'><source file='/i'/><target dev='hda' bus='ide'/></disk>", VireoError.Code.xmlError),
             ("<disk type='file' device='disk'><source file='/i'/><target dev='sdx' bus='sata'/></disk>", .operationUnsupported),
             ("<disk type='file' device='floppy'><source file='/i'/><target dev='fdb' bus='fdc'/></disk>", .operationUnsupported),
-            ("<disk type='file' device='cdrom'><source file='/i'/><target dev='vdx' bus='virtio'/></disk>", .operationUnsupported),
+            (
+                "<disk type='file' device='cdrom'><source file='/i'/><target dev='vdx' bus='virtio'/></disk>",
+                .operationUnsupported
+            ),
             ("<controller type='usb' model='qemu-xhci'/>", .operationUnsupported),
             ("<controller type='scsi' index='0' model='virtio-scsi'/>", .operationFailed),
             ("<memballoon model='virtio'/>", .operationUnsupported), ("<input type='mouse' bus='ps2'/>", .operationUnsupported),

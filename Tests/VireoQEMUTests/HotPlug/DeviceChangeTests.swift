@@ -22,10 +22,14 @@ struct DeviceChangeTests {
     @Test("An interface is found by its MAC address, and by nothing only when there is one")
     func interfaces() throws {
         let devices = try GoldenFiles.domain("interfaces").live.devices
-        let found = try DeviceMatch.find(device("<interface type='user'><mac address='52:54:00:01:02:03'/></interface>"), in: devices)
+        let found = try DeviceMatch.find(
+            device("<interface type='user'><mac address='52:54:00:01:02:03'/></interface>"), in: devices)
         #expect(found == .interface(2))
         #expect(
-            code { _ = try DeviceMatch.find(device("<interface type='user'><mac address='52:54:00:01:02:99'/></interface>"), in: devices) }
+            code {
+                _ = try DeviceMatch.find(
+                    device("<interface type='user'><mac address='52:54:00:01:02:99'/></interface>"), in: devices)
+            }
                 == .deviceMissing)
         #expect(code { _ = try DeviceMatch.find(device("<interface type='user'/>"), in: devices) } == .operationFailed)
         var one = devices
@@ -42,7 +46,8 @@ struct DeviceChangeTests {
             ("<disk type='file' device='disk'><target dev='hda' bus='ide'/></disk>", VireoError.Code.operationUnsupported),
             ("<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk>", .operationUnsupported),
             ("<disk type='file' device='disk'><target dev='vdz'/></disk>", .deviceMissing),
-            ("<controller type='scsi' index='0'/>", .operationFailed), ("<controller type='ide' index='0'/>", .operationUnsupported),
+            ("<controller type='scsi' index='0'/>", .operationFailed),
+            ("<controller type='ide' index='0'/>", .operationUnsupported),
             ("<input type='mouse' bus='ps2'/>", .operationUnsupported), ("<memballoon model='virtio'/>", .operationUnsupported),
             ("<rng model='virtio'><backend model='random'/></rng>", .deviceMissing),
         ] as [(String, VireoError.Code)])
@@ -72,12 +77,15 @@ struct DeviceChangeTests {
         var domain = try GoldenFiles.domain("disks-i440fx").full
         let place = try #require(domain.devices.disks.first { $0.target == "hdc" }?.address)
         try DefinitionEdit.update(
-            with: device("<disk type='file' device='cdrom'><source file='/other.iso'/><target dev='hdc' bus='ide'/></disk>"), in: &domain)
+            with: device("<disk type='file' device='cdrom'><source file='/other.iso'/><target dev='hdc' bus='ide'/></disk>"),
+            in: &domain)
         let updated = try #require(domain.devices.disks.first { $0.target == "hdc" })
         #expect((updated.source.path, updated.address) == ("/other.iso", place))
         let missing = try device("<disk type='file' device='cdrom'><target dev='hdx' bus='ide'/></disk>")
         #expect(code { try DefinitionEdit.update(with: missing, in: &domain) } == .invalidArg)
-        #expect(code { try DefinitionEdit.update(with: device("<rng model='virtio'><backend model='builtin'/></rng>"), in: &domain) } == .operationUnsupported)
+        #expect(
+            code { try DefinitionEdit.update(with: device("<rng model='virtio'><backend model='builtin'/></rng>"), in: &domain) }
+                == .operationUnsupported)
     }
 
     // MARK: Disks
@@ -100,7 +108,8 @@ struct DeviceChangeTests {
         #expect(
             exchange.steps.map { "\($0.command.name) \($0.command.arguments.text)" } == [
                 #"blockdev-remove-medium {"id":"ide0-1-0"}"#,
-                #"blockdev-insert-medium {"id":"ide0-1-0","node-name":"libvirt-9-format"}"#, #"blockdev-close-tray {"id":"ide0-1-0"}"#,
+                #"blockdev-insert-medium {"id":"ide0-1-0","node-name":"libvirt-9-format"}"#,
+                #"blockdev-close-tray {"id":"ide0-1-0"}"#,
             ])
         #expect(
             exchange.undo.map { "\($0.name) \($0.arguments.text)" } == [

@@ -68,11 +68,10 @@ extension DomainActor {
         let passing = taps.passing
         resources.namedTaps = passing.names
         let plan = MonitorPlan(passing.steps + (try DeviceBuilder.plan(attachment, resources)).steps)
-        try await note(
-            PendingChange(
-                evidence: .present(alias: attachment.alias ?? ""), live: DomainXML.write(attachment.domain, .stored),
-                inactive: inactive.map { DomainXML.write($0, .storedInactive) },
-                undo: plan.undo.filter { $0.name != "device_del" }.map(PendingChange.Command.init)))
+        var change = PendingChange(
+            .present(alias: attachment.alias ?? ""), live: attachment.domain, inactive: inactive)
+        change.undo = plan.undo.map(PendingChange.Command.init)
+        try await note(change)
         try await hypervisor.ownership.acquire(files, for: uuid)
         try await carryOut(plan)
         withExtendedLifetime(taps) {}

@@ -24,9 +24,11 @@ extension DomainActor {
                 ? try await domain.changedDefinition { (definition) throws(VireoError) in
                     try DefinitionEdit.detach(device.withoutGeneratedAlias(), from: &definition)
                 } : nil
-            let reference = try affected.live ? domain.live.map { (live) throws(VireoError) in
-                try DetachmentChecks.find(device.withoutGeneratedAlias(), in: live)
-            } : nil
+            let reference =
+                try affected.live
+                ? domain.live.map { (live) throws(VireoError) in
+                    try DetachmentChecks.find(device.withoutGeneratedAlias(), in: live)
+                } : nil
             try await domain.toTheEnd { domain in
                 try await domain.detach(reference, inactive: inactive, within: Self.unplugPatience)
             }
@@ -44,9 +46,11 @@ extension DomainActor {
                 ? try await domain.changedDefinition { (definition) throws(VireoError) in
                     try DefinitionEdit.detach(alias: alias, from: &definition)
                 } : nil
-            let reference = try affected.live ? domain.live.map { (live) throws(VireoError) in
-                try DetachmentChecks.find(alias: alias, in: live)
-            } : nil
+            let reference =
+                try affected.live
+                ? domain.live.map { (live) throws(VireoError) in
+                    try DetachmentChecks.find(alias: alias, in: live)
+                } : nil
             try await domain.toTheEnd { domain in
                 try await domain.detach(reference, inactive: inactive, within: .zero)
             }
@@ -61,8 +65,7 @@ extension DomainActor {
         guard let device = live?.devices.device(at: reference), let alias = device.info?.alias else {
             throw VireoError(.internalError, "the device cannot be detached: it has no alias")
         }
-        try await note(
-            PendingChange(evidence: .absent(alias: alias), inactive: inactive.map { DomainXML.write($0, .storedInactive) }))
+        try await note(PendingChange(.absent(alias: alias), inactive: inactive))
         let outcome: UnplugOutcome?
         do {
             // A guest forward is a part of the network, and no device.

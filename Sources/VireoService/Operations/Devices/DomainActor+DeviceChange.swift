@@ -84,7 +84,12 @@ extension DomainActor {
     }
 
     /// Notes what is about to be done, for the next daemon.
+    ///
+    /// - Throws: `operationInvalid` while what a former daemon left is still to be settled; a failure to store.
     func note(_ change: PendingChange) async throws {
+        guard run?.details.pending == nil else {
+            throw VireoError(.operationInvalid, "domain '\(name)' is still being taken over; try again")
+        }
         run?.details.pending = change
         do { try await storeRun() } catch {
             run?.details.pending = nil

@@ -60,7 +60,7 @@ extension DomainActor {
         logger.info(
             happened ? "finishing a change of devices" : "taking back a change of devices",
             metadata: [LogKey.reason: "\(change.evidence)"])
-        let after = change.live.flatMap { try? DomainXML.read($0).domain }
+        let after = change.liveDefinition
         do {
             if happened {
                 if let after { live = after }
@@ -70,7 +70,11 @@ extension DomainActor {
                 await releaseFiles(change.releases)
                 await dropNote()
             } else {
-                await cleanUp(change.undo.compactMap(\.command))
+                // Controllers that were made for the device may be there without it.
+                let undo = change.undo.compactMap(\.command).filter { command in
+                    command.name != "device_del" || present.contains(command.arguments["id"]?.stringValue ?? "")
+                }
+                await takeBack(undo)
                 await dropNote()
                 if let after { await releaseFiles(of: after) }
             }

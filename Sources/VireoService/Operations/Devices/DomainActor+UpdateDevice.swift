@@ -95,12 +95,12 @@ extension DomainActor {
         _ update: DiskUpdate, _ after: Domain, _ files: [DomainFile], force: Bool, inactive: Domain?
     ) async throws {
         let (opening, exchange) = (try update.opening(), try update.exchange())
-        try await note(
-            PendingChange(
-                evidence: .medium(drive: update.device, node: update.node), live: DomainXML.write(after, .stored),
-                inactive: inactive.map { DomainXML.write($0, .storedInactive) },
-                undo: opening.undo.map(PendingChange.Command.init), finish: update.closing().map(PendingChange.Command.init),
-                releases: [update.old.source.path].compactMap { $0 } + update.old.layerPaths))
+        var change = PendingChange(
+            .medium(drive: update.device, node: update.node), live: after, inactive: inactive)
+        change.undo = opening.undo.map(PendingChange.Command.init)
+        change.finish = update.closing().map(PendingChange.Command.init)
+        change.releases = [update.old.source.path].compactMap { $0 } + update.old.layerPaths
+        try await note(change)
         try await hypervisor.ownership.acquire(files, for: uuid)
         try await carryOut(opening)
         do {
