@@ -15,7 +15,7 @@ users=$destination/usr/lib/sysusers.d
 install -D -m 755 dist/vireod "$root/sbin/vireod"
 install -D -m 755 dist/vireo "$root/bin/vireo"
 mkdir -p "$units" "$users"
-for unit in vireod.service vireod.socket vireod-ro.socket; do
+for unit in vireod.service vireod.socket vireod-ro.socket vireod-http.socket; do
     sed "s|/usr/sbin/vireod|$prefix/sbin/vireod|" "packaging/systemd/$unit" >"$units/$unit"
     chmod 644 "$units/$unit"
 done

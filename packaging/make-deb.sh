@@ -59,7 +59,7 @@ if [ "$1" = configure ]; then
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
         if [ -z "$2" ]; then
-            systemctl enable --now vireod.socket vireod-ro.socket vireod.service
+            systemctl enable --now vireod.socket vireod-ro.socket vireod-http.socket vireod.service
         else
             # Guests run on while the daemon is exchanged.
             systemctl try-restart vireod.service
@@ -71,7 +71,7 @@ cat >"$tree/DEBIAN/prerm" <<'C'
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-    systemctl disable --now vireod.service vireod.socket vireod-ro.socket
+    systemctl disable --now vireod.service vireod.socket vireod-ro.socket vireod-http.socket
 fi
 C
 cat >"$tree/DEBIAN/postrm" <<'C'

@@ -233,3 +233,46 @@ def cgroup2(t):
     t.equal(group(host.qemu(name)), own, "the group after a restart of the daemon")
     host.virsh("destroy", name)
     t.true(not os.path.exists(tree + own), "the group is gone with the guest")
+
+
+@test("Limits of memory and weights of block I/O hold at once, and are taken away again")
+def live_limits(t):
+    root = "/sys/fs/cgroup/memory/vireo"
+    if os.geteuid() != 0 or not os.path.exists("/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        raise Skip("needs root and version 1 of control groups")
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "limited", boots=False, memory_mib=32))
+    host.virsh("start", name)
+    with open("/proc/%d/cgroup" % host.qemu(name), encoding="ascii") as file:
+        own = "/sys/fs/cgroup/memory" + [line.strip() for line in file if ":memory:" in line][0].rpartition(":")[2]
+    t.true(own.startswith(root), "QEMU's group: " + own)
+
+    def limit(file):
+        with open(os.path.join(own, file), encoding="ascii") as opened:
+            return int(opened.read())
+
+    before = limit("memory.limit_in_bytes")
+    host.virsh("memtune", name, "--hard-limit", "900000", "--soft-limit", "800000", "--live")
+    t.equal((limit("memory.limit_in_bytes"), limit("memory.soft_limit_in_bytes")), (900000 * 1024, 800000 * 1024))
+    t.true("900000" in host.virsh("memtune", name) and "<hard_limit unit='KiB'>900000" in host.virsh("dumpxml", name), "the limit is told")
+    host.virsh("memtune", name, "--hard-limit", "-1", "--live")
+    t.equal(limit("memory.limit_in_bytes"), before, "the limit was taken away")
+    t.true("hard_limit" not in host.virsh("dumpxml", name), "no limit in the XML")
+    t.true("unlimited" in host.virsh("memtune", name, "--config"), "the definition is untouched")
+
+
+@test("A descriptor goes along with a monitor command")
+def monitor_descriptor(t):
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "passed", boots=False, memory_mib=32))
+    host.virsh("start", name)
+    with open(os.devnull, "rb") as file:
+        said = subprocess.run(
+            ["virsh", "-c", host.uri, "qemu-monitor-command", "--pass-fds", str(file.fileno()), name,
+             '{"execute": "add-fd", "arguments": {"fdset-id": 7}}'],
+            pass_fds=[file.fileno()], capture_output=True, text=True, timeout=20, check=True).stdout
+    t.true('"fdset-id":7' in said.replace(" ", ""), "QEMU has it: " + said)
+    t.true('"fdset-id":7' in host.virsh("qemu-monitor-command", name, '{"execute": "query-fdsets"}').replace(" ", ""), "QEMU keeps it")
+    t.true("custom monitor control commands issued" in host.virsh("dominfo", name), "the guest is marked")
+    host.restart()
+    t.true("custom monitor control commands issued" in host.virsh("dominfo", name), "the mark is kept")

@@ -110,6 +110,15 @@ domblklist d1
 domiflist d1
 autostart d1
 dominfo d1
+domjobinfo d1
+domjobabort d1
+domlaunchsecinfo d1
+schedinfo d1
+schedinfo d1 --config
+vcpupin d1 9 0 --config
+guestvcpus d1
+restore /nonexistent
+save-image-dumpxml /nonexistent
 autostart d1 --disable
 desc d1 --title --config Title
 desc d1 --title
@@ -122,6 +131,19 @@ domstate d1 --reason
 dommemstat missing
 suspend d1
 suspend d1
+domlaunchsecinfo d1
+perf d1
+perf d1 --enable cmt
+guestvcpus d1
+setvcpus d1 1 --guest
+get-user-sshkeys d1 root
+vcpupin d1 9 0 --live
+blkdeviotune d1 vdx
+domblkinfo d1 vdx
+domifstat d1 vnet77
+domjobinfo d1 --completed
+qemu-monitor-command d1 --hmp info status
+dominfo d1
 domstate d1 --reason
 resume d1
 domcontrol d1

@@ -3,6 +3,7 @@
 """Stuck guests, full disks, bad clients: what may suffer, and what must not."""
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -313,3 +314,47 @@ def hostile_xml(t):
             file.write(text)
         host.virsh("define", path, fails=True)
     t.equal(host.virsh("list", "--all", "--name"), "")
+
+
+@test("A daemon serves the sockets that were passed to it, each by its name, and leaves them where they are")
+def passed_sockets(t):
+    starter = t.path("starter.py")
+    with open(starter, "w", encoding="utf-8") as file:
+        file.write("""import os, socket, sys
+root, names = sys.argv[1], ["libvirt-ro", "http", "libvirt"]
+os.makedirs(root + "/passed", exist_ok=True)
+for number, name in enumerate(names):
+    listener = socket.socket(socket.AF_UNIX)
+    path = root + "/passed/" + name
+    if os.path.exists(path):
+        os.remove(path)
+    listener.bind(path)
+    listener.listen(16)
+    os.dup2(listener.detach(), 100 + number)
+for number in range(len(names)):
+    os.dup2(100 + number, 3 + number, inheritable=True)
+    os.close(100 + number)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
+os.execv(sys.argv[2], sys.argv[2:])
+""")
+    root = t.path("host")
+    host = t.daemon(prefix=["/usr/bin/python3", starter, root])
+    uri = "qemu+unix:///%s?socket=%s/passed/" % ("system" if os.geteuid() == 0 else "session", root)
+    name = re.search("<name>(.*)</name>", domain_xml(t.assets, "passed", boots=False)).group(1)
+    path = t.path("passed.xml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(domain_xml(t.assets, name, boots=False))
+    host.virsh("define", path, uri=uri + "libvirt")
+    t.true(name in host.virsh("list", "--all", uri=uri + "libvirt-ro"), "the read-only socket answers")
+    t.true("read" in host.virsh("start", name, uri=uri + "libvirt-ro", fails=True), "and is read-only")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(root + "/passed/http")
+        client.sendall(b"GET /v1/domains HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while data := client.recv(65536):
+            answer += data
+    t.true(b"200 OK" in answer and name.encode() in answer, "the HTTP API answers: %r" % answer[:300])
+    t.equal(sorted(os.listdir(os.path.join(root, "run"))).count("vireo.sock"), 0, "sockets of its own")
+    t.equal(host.stop(), 0, "exit status")
+    t.equal(sorted(os.listdir(root + "/passed")), ["http", "libvirt", "libvirt-ro"], "the sockets that are systemd's")

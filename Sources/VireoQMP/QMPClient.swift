@@ -100,20 +100,28 @@ package actor QMPClient {
     ) async throws -> JSONValue {
         var request: JSONObject = ["execute": .string(command)]
         if arguments != [:] { request["arguments"] = arguments }
-        let copy: PassedDescriptor?
+        return try await perform(request, timeout: timeout, isRaw: false, passing: try Self.copy(descriptor, for: command))
+    }
+
+    private static func copy(_ descriptor: CInt?, for command: String) throws(QMPError) -> PassedDescriptor? {
+        guard let descriptor else { return nil }
         do {
-            copy = try descriptor.map(PassedDescriptor.init(duplicating:))
+            return try PassedDescriptor(duplicating: descriptor)
         } catch {
             throw QMPError(.closed, "the descriptor for '\(command)' cannot be duplicated: \(error)")
         }
-        return try await perform(request, timeout: timeout, isRaw: false, passing: copy)
     }
 
     /// Has QEMU execute a request that a client wrote, and gives QEMU's whole reply, be it `return` or `error`.
     ///
-    /// - Parameter request: a JSON object with `execute`. An `id` in it comes back in the reply.
-    package func executeRaw(_ request: JSONObject, timeout: Duration = .seconds(30)) async throws -> JSONValue {
-        let reply = try await perform(request, timeout: timeout, isRaw: true, passing: nil)
+    /// - Parameters:
+    ///   - request: a JSON object with `execute`. An `id` in it comes back in the reply.
+    ///   - descriptor: sent along; the caller keeps his own.
+    package func executeRaw(
+        _ request: JSONObject, timeout: Duration = .seconds(30), passing descriptor: CInt? = nil
+    ) async throws -> JSONValue {
+        let name = request["execute"]?.stringValue ?? "?"
+        let reply = try await perform(request, timeout: timeout, isRaw: true, passing: try Self.copy(descriptor, for: name))
         guard var members = reply.objectValue, let id = request["id"] else { return reply }
         members["id"] = id
         return .object(members)

@@ -25,8 +25,10 @@ struct Daemon {
         let hypervisor = try await Hypervisor.open(serviceConfiguration(paths))
         await hypervisor.start()
 
-        let libvirt = LibvirtServer(hypervisor: hypervisor, configuration: try serverConfiguration(paths), logger: logger)
-        let http = HTTPServer(hypervisor: hypervisor, paths: paths, logger: logger)
+        let sockets = SocketActivation.take()
+        let libvirt = LibvirtServer(
+            hypervisor: hypervisor, configuration: try serverConfiguration(paths, sockets), logger: logger)
+        let http = HTTPServer(hypervisor: hypervisor, paths: paths, logger: logger, activated: sockets.http)
         let isServing = OneShot<Void>()
         let web = Task { [logger] in
             do {
@@ -57,9 +59,11 @@ struct Daemon {
         return configuration
     }
 
-    private func serverConfiguration(_ paths: HostPaths) throws -> LibvirtServer.Configuration {
+    private func serverConfiguration(
+        _ paths: HostPaths, _ sockets: SocketActivation.Sockets
+    ) throws -> LibvirtServer.Configuration {
         var configuration = LibvirtServer.Configuration()
-        configuration.activated = SocketActivation.take()
+        configuration.activated = sockets.libvirt
         if configuration.activated.isEmpty {
             configuration.socket = paths.libvirtSocket
             configuration.readOnlySocket = paths.libvirtReadOnlySocket

@@ -10,20 +10,36 @@ enum SocketActivation {
     /// More sockets than a unit would name.
     private static let limit: CInt = 64
 
-    /// Takes the listening sockets that were passed to this process; a unit names the read-only one `*ro*`.
-    static func take() -> [(descriptor: CInt, isReadOnly: Bool)] {
+    /// The listening sockets that were passed.
+    struct Sockets {
+        var libvirt: [(descriptor: CInt, isReadOnly: Bool)] = []
+        var http: CInt?
+    }
+
+    /// Takes the listening sockets that were passed to this process.
+    ///
+    /// A unit gives the one of the HTTP API a name that ends in `http`, and libvirt's read-only one a name that ends in `ro`;
+    /// where names are missing, the ends of the paths tell.
+    static func take() -> Sockets {
         defer { for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsetenv(name) } }
         guard DaemonOptions.environment("LISTEN_PID").flatMap({ Int32($0) }) == getpid(),
             let count = DaemonOptions.environment("LISTEN_FDS").flatMap({ CInt($0) }), (1...limit).contains(count)
-        else { return [] }
+        else { return Sockets() }
         let names = (DaemonOptions.environment("LISTEN_FDNAMES") ?? "").split(
             separator: ":", omittingEmptySubsequences: false)
-        return (0..<count).map { index in
+        var sockets = Sockets()
+        for index in 0..<count {
             let descriptor = first + index
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            let name = Int(index) < names.count ? names[Int(index)] : ""
-            return (descriptor, name.hasSuffix("ro") || name.hasSuffix("ro.socket") || path(of: descriptor).hasSuffix("-ro"))
+            let name = (Int(index) < names.count ? names[Int(index)] : "").replacing(".socket", with: "")
+            let path = path(of: descriptor)
+            if sockets.http == nil, name.hasSuffix("http") || path.hasSuffix("/vireo.sock") {
+                sockets.http = descriptor
+            } else {
+                sockets.libvirt.append((descriptor, name.hasSuffix("ro") || path.hasSuffix("-ro")))
+            }
         }
+        return sockets
     }
 
     /// Tells systemd that the daemon answers, if it was started by it.

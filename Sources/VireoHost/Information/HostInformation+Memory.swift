@@ -29,7 +29,7 @@ extension HostInformation {
     package func freeMemory(ofCellsFrom first: Int, limit: Int) throws(VireoError) -> [ByteCount] {
         let ids = cellIDs
         guard let last = ids.last, first >= 0, first <= last else {
-            throw VireoError(.invalidArg, "start cell \(first) out of range (0-\(ids.last ?? 0))")
+            throw VireoError(.internalError, "start cell \(first) out of range (0-\(ids.last ?? 0))")
         }
         return ids.filter { $0 >= first }.prefix(max(0, limit)).map { memory("MemFree", cell: $0) }
     }
@@ -57,7 +57,7 @@ extension HostInformation {
     package func freePages(sizes: [ByteCount], fromCell first: Int, count: Int) throws(VireoError) -> [[UInt64]] {
         let ids = cellIDs
         guard let last = ids.last, first >= -1, first <= last else {
-            throw VireoError(.invalidArg, "start cell \(first) out of range (0-\(ids.last ?? 0))")
+            throw VireoError(.internalError, "start cell \(first) out of range (0-\(ids.last ?? 0))")
         }
         let cells: [Int?] = first == -1 ? [nil] : Array(ids.filter { $0 >= first }.prefix(max(0, count)).map { $0 })
         var answer: [[UInt64]] = []

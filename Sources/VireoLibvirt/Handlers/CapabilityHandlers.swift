@@ -37,7 +37,7 @@ extension HandlerTable {
         }
         fast(RemoteCalls.nodeSuspendForDuration) { args, _ in
             guard args.target <= 2 else { throw VireoError(.invalidArg, "Invalid target \(args.target)") }
-            throw VireoError(.operationUnsupported, "suspending the host is not supported")
+            throw VireoError(.argumentUnsupported, "suspending the host is not supported")
         }
         // No pools yet: the kinds are told, none is supported.
         fast(RemoteCalls.connectGetStoragePoolCapabilities) { _, _ in

@@ -102,9 +102,14 @@ extension HandlerTable {
             return QemuDomainMonitorCommandRet(result: result)
         }
         on(QemuCalls.domainMonitorCommandWithFiles) { args, call in
-            try call.refuseDescriptors()
+            let descriptors = call.takeDescriptors()
+            defer { for descriptor in descriptors { try? descriptor.close() } }
+            guard descriptors.count <= 1 else {
+                throw VireoError(.invalidArg, "at most one file descriptor can go along with a command", origin: .domain)
+            }
             let result = try await call.domain(args.dom).monitorCommand(
-                args.cmd, isHuman: args.flags & UInt32(Libvirt.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP) != 0, client: call.client)
+                args.cmd, isHuman: args.flags & UInt32(Libvirt.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP) != 0,
+                passing: descriptors.first?.rawValue, client: call.client)
             return QemuDomainMonitorCommandWithFilesRet(result: result)
         }
         on(RemoteCalls.domainStartDirtyRateCalc) { args, call in

@@ -13,25 +13,16 @@ extension HandlerTable {
         addAgentInformation()
         on(QemuCalls.domainAgentCommand) { args, call in
             let result = try await call.domain(args.dom).agentCommand(
-                args.cmd, timeout: Self.agentTimeout(args.timeout), client: call.client)
+                args.cmd, timeout: DomainActor.agentTimeout(seconds: args.timeout), client: call.client)
             return QemuDomainAgentCommandRet(result: result)
         }
         on(RemoteCalls.domainAgentSetResponseTimeout) { args, call in
-            _ = try call.domain(args.dom)
+            let domain = try call.domain(args.dom)
             guard args.timeout >= -2 else {
                 throw VireoError(.invalidArg, "guest agent timeout '\(args.timeout)' is less than the minimum '-2'")
             }
+            try await domain.setAgentTimeout(seconds: args.timeout)
             return RemoteDomainAgentSetResponseTimeoutRet(result: 0)
-        }
-    }
-
-    /// `virDomainQemuAgentCommandTimeoutValues`; "for ever" is five minutes, as no wait is without a deadline.
-    private static func agentTimeout(_ seconds: Int32) -> Duration {
-        switch seconds {
-        case -2: .seconds(300)
-        case 0: .seconds(1)
-        case 1...: .seconds(min(seconds, 3600))
-        default: .seconds(10)
         }
     }
 

@@ -9,7 +9,9 @@ extension HandlerTable {
     /// Jobs: who holds a domain, how far it is, stop it. All of these answer while a job runs.
     mutating func addDomainJobs() {
         fast(RemoteCalls.domainGetJobInfo) { args, call in
-            guard let job = try call.domain(args.dom).view.visibleJob else {
+            let view = try call.domain(args.dom).view
+            guard view.isActive else { throw VireoError(.operationInvalid, "domain is not running") }
+            guard let job = view.visibleJob else {
                 return RemoteDomainGetJobInfoRet(
                     type: Libvirt.VIR_DOMAIN_JOB_NONE, timeElapsed: 0, timeRemaining: 0, dataTotal: 0, dataProcessed: 0,
                     dataRemaining: 0, memTotal: 0, memProcessed: 0, memRemaining: 0, fileTotal: 0, fileProcessed: 0,
@@ -25,6 +27,7 @@ extension HandlerTable {
         fast(RemoteCalls.domainGetJobStats) { args, call in
             let view = try call.domain(args.dom).view
             let isCompleted = args.flags & UInt32(Libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED) != 0
+            guard isCompleted || view.isActive else { throw VireoError(.operationInvalid, "domain is not running") }
             guard let job = isCompleted ? view.lastJob : view.visibleJob else {
                 return RemoteDomainGetJobStatsRet(type: Libvirt.VIR_DOMAIN_JOB_NONE, params: [])
             }

@@ -43,10 +43,6 @@ extension HandlerTable {
             try await call.domain(args.dom).rename(to: try DomainName(text), client: call.client)
             return RemoteDomainRenameRet(retcode: 0)
         }
-        on(RemoteCalls.domainGetMessages) { args, call in
-            _ = try call.domain(args.dom)
-            return RemoteDomainGetMessagesRet(msgs: [])
-        }
     }
 
     private mutating func addDomainStart() {

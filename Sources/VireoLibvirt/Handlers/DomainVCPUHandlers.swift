@@ -66,7 +66,8 @@ extension HandlerTable {
         on(RemoteCalls.domainSetVcpusFlags) { args, call in
             let isMaximum = args.flags & UInt32(Libvirt.VIR_DOMAIN_VCPU_MAXIMUM) != 0
             guard args.flags & UInt32(Libvirt.VIR_DOMAIN_VCPU_GUEST) == 0 else {
-                throw VireoError(.operationUnsupported, "vCPUs cannot be changed through the guest agent yet")
+                try await call.domain(args.dom).setGuestProcessorCount(Int(clamping: args.nvcpus), client: call.client)
+                return XDRVoid()
             }
             try await call.domain(args.dom).setVCPUs(
                 Int(args.nvcpus), isMaximum: isMaximum,

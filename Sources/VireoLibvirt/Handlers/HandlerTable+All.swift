@@ -19,6 +19,7 @@ extension HandlerTable {
         table.addDomainJobs()
         table.addDomainSaving()
         table.addDomainAgent()
+        table.addDomainGuest()
         table.addDomainAccess()
         table.addEvents()
         table.addEmptyLists()

@@ -34,6 +34,7 @@ extension DomainActor {
     ///
     /// - Throws: `operationInvalid` when there is none, or when it cannot be stopped.
     package func abortJob() throws(VireoError) {
+        try requireActive()
         guard let job = slot.holder, job.kind.isVisible else {
             throw VireoError(.operationInvalid, "no job is active on the domain")
         }
@@ -52,7 +53,7 @@ extension DomainActor {
             domain: uuid, kind: job.kind.rawValue, owner: job.owner, startedAt: job.startedAt, endedAt: hypervisor.now,
             outcome: "\(outcome)", message: failure)
         hypervisor.background.run { [store = hypervisor.store] in try? await store.append(record) }
-        lastJob = view
+        if outcome == .completed { lastJob = view }
         publish()
         emit(.jobCompleted(view.parameters))
     }

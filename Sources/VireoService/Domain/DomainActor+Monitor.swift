@@ -54,13 +54,15 @@ extension DomainActor {
     }
 
     /// The same for a whole line of JSON that a client wrote; returns QEMU's whole answer.
-    package func rawQMP(_ line: String, timeout: Duration = DomainActor.patience) async throws -> String {
+    package func rawQMP(
+        _ line: String, timeout: Duration = DomainActor.patience, passing descriptor: CInt? = nil
+    ) async throws -> String {
         let monitor = try monitor()
         guard let value = try? JSONValue.parse(line.utf8), case .object(let request) = value else {
             throw VireoError(.invalidArg, "the command is not a JSON object")
         }
         do {
-            return try await monitor.executeRaw(request, timeout: timeout).text
+            return try await monitor.executeRaw(request, timeout: timeout, passing: descriptor).text
         } catch let error as QMPError {
             throw translate(error, command: request["execute"]?.stringValue ?? "?")
         }

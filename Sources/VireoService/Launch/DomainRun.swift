@@ -67,6 +67,10 @@ struct RunDetails: Codable, Hashable, Sendable {
     var generated: GeneratedFacts?
     /// The change of devices that is under way.
     var pending: PendingChange?
+    /// nil for none.
+    var taints: [Taint]?
+    /// How long the agent is waited for, in seconds, if a client has said so.
+    var agentSeconds: Int32?
 
     /// - Returns: an empty value for text that this version cannot read.
     init(json: String) {

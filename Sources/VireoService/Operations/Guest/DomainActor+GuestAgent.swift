@@ -19,9 +19,29 @@ extension DomainActor {
     /// - Throws: `operationInvalid` when the domain does not run; `argumentUnsupported` without an agent's channel;
     ///   `agentUnresponsive` when nobody in the guest has it open or answers in time; `internalError` with the agent's words.
     package func agent(
-        _ command: String, _ arguments: JSONValue = [:], timeout: Duration = agentDeadline, client: ClientIdentity? = nil
+        _ command: String, _ arguments: JSONValue = [:], timeout: Duration? = nil, client: ClientIdentity? = nil
     ) async throws -> JSONValue {
-        try await connectedAgent().execute(command, arguments, timeout: timeout)
+        let usual = run?.details.agentSeconds.map { Self.agentTimeout(seconds: $0) } ?? Self.agentDeadline
+        return try await connectedAgent().execute(command, arguments, timeout: timeout ?? usual)
+    }
+
+    /// `virDomainQemuAgentCommandTimeoutValues`; "for ever" is five minutes, as no wait is without a deadline.
+    package static func agentTimeout(seconds: Int32) -> Duration {
+        switch seconds {
+        case -2: .seconds(300)
+        case 0: .seconds(1)
+        case 1...: .seconds(min(seconds, 3600))
+        default: agentDeadline
+        }
+    }
+
+    /// How long agents' answers are waited for from here on, while this guest runs.
+    ///
+    /// - Throws: `operationInvalid` when it does not.
+    package func setAgentTimeout(seconds: Int32) async throws {
+        try requireActive()
+        run?.details.agentSeconds = seconds
+        try await storeRun()
     }
 
     /// Has the agent execute what a client wrote.
@@ -47,8 +67,10 @@ extension DomainActor {
     }
 
     /// The agent's connection, made when it is first needed and kept while the guest runs.
+    ///
+    /// A guest that is paused answers nothing: as libvirt, that is said at once.
     func connectedAgent() throws -> GuestAgentClient {
-        try requireActive()
+        guard status.state == .running else { throw VireoError(.operationInvalid, "domain is not running") }
         guard let device = agentDevice, case .unix(let socket) = device.source.kind, let path = socket.path else {
             throw VireoError(.argumentUnsupported, "QEMU guest agent is not configured")
         }

@@ -7,20 +7,22 @@ import VireoCore
 extension DomainActor {
     /// Has QEMU execute what a client wrote, in QMP or for the human monitor.
     ///
+    /// - Parameter descriptor: sent along with a command in QMP, as `getfd` and `add-fd` want it; the caller keeps his own.
     /// - Returns: QEMU's whole answer as one line of JSON, errors included; or what the human monitor prints.
     /// - Throws: `operationInvalid` when the domain does not run; `invalidArg` for what is no JSON object.
     ///
     /// What is changed behind the daemon's back may surprise it: the log says that it happened.
     package func monitorCommand(
-        _ command: String, isHuman: Bool, client: ClientIdentity? = nil
+        _ command: String, isHuman: Bool, passing descriptor: CInt? = nil, client: ClientIdentity? = nil
     ) async throws -> String {
         try requireActive()
+        await taint(.customMonitor)
         logger.warning(
             "a client gave QEMU a command of its own", metadata: [LogKey.client: "\(client?.description ?? "the daemon")"])
         return try await withJob(.modify, client: client) { domain, _ in
-            guard isHuman else { return try await domain.rawQMP(command, timeout: domain.longPatience) }
+            guard isHuman else { return try await domain.rawQMP(command, timeout: domain.longPatience, passing: descriptor) }
             let answer = try await domain.qmp(
-                "human-monitor-command", ["command-line": .string(command)], timeout: domain.longPatience)
+                "human-monitor-command", ["command-line": .string(command)], timeout: domain.longPatience, passing: descriptor)
             return answer.stringValue ?? ""
         }
     }

@@ -44,6 +44,7 @@ extension DomainActor {
             }
         } catch let error as VireoError
             where error.code == .operationFailed || error.code == .xmlError || error.code == .xmlDetail
+            || (error.cause as? Errno) == .noSuchFileOrDirectory
         {
             try await setManagedSaveAside(path, reason: error)
             return false

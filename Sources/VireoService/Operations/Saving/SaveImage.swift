@@ -24,7 +24,7 @@ final class SaveImage: Sendable {
             do {
                 descriptor = try FileDescriptor.open(path, writable ? .readWrite : .readOnly, options: [.closeOnExec])
             } catch {
-                throw VireoError(.operationFailed, "cannot read domain image '\(path)': \(error)", cause: error)
+                throw VireoError(.systemError, "Failed to open file '\(path)': \(error)", cause: error)
             }
             do {
                 return SaveImage(path: path, descriptor: descriptor, header: try SaveFile.header(of: descriptor, path: path))

@@ -53,7 +53,7 @@ extension BlockSample {
             var top = BlockSample(target: disk.target)
             top.path = disk.source.path
             top.read(entry, image: image)
-            if withBacking { top.backingIndex = disk.source.index.flatMap { UInt32(exactly: $0) } }
+            top.backingIndex = disk.source.index.flatMap { UInt32(exactly: $0) }
             var samples = [top]
             guard withBacking else { return samples }
             var (layer, image2) = (entry["backing"], image?["backing-image"])

@@ -21,7 +21,7 @@ extension DomainView {
             let disk = (live ?? inactive)?.devices.disks.first(where: {
                 $0.target == name || (!name.isEmpty && $0.source.path == name)
             })
-        else { throw VireoError(.invalidArg, "invalid path '\(name)' not assigned to domain") }
+        else { throw VireoError(.invalidArg, "invalid path \(name) not assigned to domain") }
         return disk
     }
 }

@@ -33,7 +33,7 @@ extension DomainView {
         let mac = MACAddress(device)
         guard let interface = interfaces.first(where: { $0.target == device || (mac != nil && $0.mac == mac) }),
             let link = interface.target
-        else { throw VireoError(.invalidArg, "invalid path, '\(device)' is not a known interface") }
+        else { throw VireoError(.invalidArg, "'\(device)' is not a known interface") }
         guard let statistics = LinkStatistics(link: link) else {
             throw VireoError(.internalError, "/proc/net/dev: Interface not found: the link '\(link)' has no counters")
         }

@@ -141,7 +141,7 @@ extension DomainActor {
             list.add(prefix + "wr.times", .ullong(sample.writeTime))
             list.add(prefix + "fl.reqs", .ullong(sample.flushRequests))
             list.add(prefix + "fl.times", .ullong(sample.flushTime))
-            if let allocation = sample.allocation { list.add(prefix + "allocation", .ullong(allocation)) }
+            if let allocation = sample.allocation, sample.path != nil { list.add(prefix + "allocation", .ullong(allocation)) }
             if let capacity = sample.capacity { list.add(prefix + "capacity", .ullong(capacity)) }
             if let physical = sample.physical ?? sample.capacity { list.add(prefix + "physical", .ullong(physical)) }
             if let threshold = sample.threshold, threshold > 0 { list.add(prefix + "threshold", .ullong(threshold)) }

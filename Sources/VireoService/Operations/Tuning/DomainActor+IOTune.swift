@@ -38,11 +38,13 @@ extension DomainView {
                 $0.target == disk || $0.source.path == disk
             })
         else {
-            throw VireoError(.invalidArg, "disk '\(disk)' was not found in the domain config")
+            throw VireoError(
+                .invalidArg,
+                affected.live ? "disk '\(disk)' not found in domain" : "disk '\(disk)' was not found in the domain config")
         }
         let tune = found.tuning
         var list = IOTuneField.numbers.map { TypedParameter($0.name, .ullong(tune?[keyPath: $0.path] ?? 0)) }
-        if let group = tune?.groupName { list.insert(TypedParameter(IOTuneField.group, .string(group)), at: 13) }
+        list.insert(TypedParameter(IOTuneField.group, .string(tune?.groupName ?? "")), at: 13)
         return list
     }
 }
@@ -96,7 +98,7 @@ extension DomainActor {
         var tune = present ?? IOTune()
         for parameter in parameters {
             if parameter.field == IOTuneField.group, case .string(let name) = parameter.value {
-                tune.groupName = name
+                tune.groupName = name.isEmpty ? nil : name
                 continue
             }
             guard let field = IOTuneField.numbers.first(where: { $0.name == parameter.field }),

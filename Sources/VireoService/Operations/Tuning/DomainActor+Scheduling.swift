@@ -31,9 +31,9 @@ package enum SchedulerParameter: String, Hashable, Sendable, CaseIterable {
     }
 
     fileprivate func read(_ tune: CPUTune?) -> Int64 {
-        guard let bandwidth else { return Int64(clamping: tune?.shares ?? 1024) }
+        guard let bandwidth else { return Int64(clamping: tune?.shares ?? 0) }
         let value = tune?[keyPath: bandwidth]
-        return isSigned ? value?.quotaMicroseconds ?? 0 : Int64(clamping: value?.periodMicroseconds ?? 100_000)
+        return isSigned ? value?.quotaMicroseconds ?? 0 : Int64(clamping: value?.periodMicroseconds ?? 0)
     }
 
     fileprivate func write(_ value: Int64, to tune: inout CPUTune) throws(VireoError) {
@@ -66,7 +66,9 @@ extension DomainActor {
         if affected.live, cgroup == nil { throw Self.noCPUController }
         let shares = affected.live ? cgroup?.cpuShares : nil
         return SchedulerParameter.allCases.map { parameter in
-            let value = parameter == .shares ? Int64(clamping: shares ?? tune?.shares ?? 1024) : parameter.read(tune)
+            var value = parameter == .shares ? Int64(clamping: shares ?? tune?.shares ?? 0) : parameter.read(tune)
+            // What nobody has set is the kernel's to say: a tenth of a second, and no limit.
+            if affected.live, value == 0, parameter != .shares { value = parameter.isSigned ? -1 : 100_000 }
             return TypedParameter(parameter.rawValue, parameter.isSigned ? .llong(value) : .ullong(UInt64(clamping: value)))
         }
     }
@@ -135,11 +137,32 @@ extension DomainActor {
                 .configUnsupported, "memory and block I/O tuning are not available: the domain has no control group on this host")
         }
         do {
-            try group.setMemoryLimits(hard: limits[0], soft: limits[1], withSwap: limits[2])
+            try group.setMemoryLimits(hard: limits[0], soft: limits[1], withSwap: limits[2], memory: limits[0])
             if let weight { try group.setBlockIOWeight(weight) }
         } catch {
             throw VireoError(
                 .configUnsupported, "the tuning of domain '\(name)' is not available: \(error.message)", cause: error)
+        }
+    }
+
+    /// Puts limits of memory and the weight of block I/O into force that are not as they were.
+    ///
+    /// - Throws: `operationInvalid` where the host has no control group for it; `systemError` when the kernel refuses, as a
+    ///   limit below what is in use.
+    func enforceLimits(of definition: Domain, after before: Domain) throws(VireoError) {
+        guard let group = cgroup else { return }
+        let (new, old) = (definition.memoryTune ?? MemoryTune(), before.memoryTune ?? MemoryTune())
+        func changed(_ path: KeyPath<MemoryTune, ByteCount?>) -> ByteCount? {
+            new[keyPath: path] == old[keyPath: path] ? nil : new[keyPath: path] ?? DomainCgroup.unlimited
+        }
+        let (hard, swap) = (changed(\.hardLimit), changed(\.swapHardLimit))
+        // The bound of both together must never be the lower one, not even in between.
+        if let hard, let former = old.hardLimit, hard > former, let swap {
+            try group.setMemoryLimits(hard: nil, soft: nil, withSwap: swap, memory: hard)
+        }
+        try group.setMemoryLimits(hard: hard, soft: changed(\.softLimit), withSwap: swap, memory: new.hardLimit)
+        if let weight = definition.blockIOTune?.weight, weight != before.blockIOTune?.weight {
+            try group.setBlockIOWeight(weight)
         }
     }
 

@@ -4,7 +4,7 @@
 package import VireoCore
 import VireoModel
 
-/// Tunables that are read from the definitions and, so far, changed for the next start only.
+/// Tunables that are read from the definitions. The control group's hold at once; NUMA's from the next start on.
 extension DomainView {
     /// Where the guest's memory comes from: `numa_mode` and `numa_nodeset`.
     package func numaParameters(_ scope: ChangeScope) throws(VireoError) -> [TypedParameter] {
@@ -76,7 +76,7 @@ extension DomainActor {
     package func setBlockIOParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil)
         async throws
     {
-        try await changeDefinition("weights of block I/O", scope, client) { definition in
+        try await changeLimits(scope, client) { definition in
             var tune = definition.blockIOTune ?? BlockIOTune()
             for parameter in parameters {
                 guard parameter.field == "weight", case .uint(let weight) = parameter.value else {
@@ -93,7 +93,7 @@ extension DomainActor {
     package func setMemoryParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil)
         async throws
     {
-        try await changeDefinition("memory limits", scope, client) { definition in
+        try await changeLimits(scope, client) { definition in
             var tune = definition.memoryTune ?? MemoryTune()
             for parameter in parameters {
                 guard case .ullong(let value) = parameter.value else {
@@ -111,6 +111,25 @@ extension DomainActor {
                 throw VireoError(.invalidArg, "memory hard_limit tunable value must be lower than or equal to swap_hard_limit")
             }
             definition.memoryTune = tune
+        }
+    }
+
+    /// Changes limits that the control group enforces, where they are to hold at once, and in the definition.
+    private func changeLimits(
+        _ scope: ChangeScope, _ client: ClientIdentity?, _ change: @Sendable (inout Domain) throws -> Void
+    ) async throws {
+        try await withJob(.modify, client: client) { domain, _ in
+            let affected = try domain.resolve(scope)
+            if affected.live, var definition = domain.live {
+                guard domain.cgroup != nil else {
+                    throw VireoError(.operationInvalid, "cgroup memory controller is not mounted")
+                }
+                let before = definition
+                try change(&definition)
+                try domain.enforceLimits(of: definition, after: before)
+                try await domain.updateLive(change)
+            }
+            if affected.config { try await domain.updateInactive(change) }
         }
     }
 

@@ -84,11 +84,11 @@ extension DomainActor {
         }
         try await withJob(.modify, client: client) { domain, _ in
             let affected = try domain.resolve(scope)
-            let definitions = [affected.live ? domain.live : nil, affected.config ? domain.inactive : nil].compactMap { $0 }
-            guard number >= 0, definitions.allSatisfy({ number < $0.vcpus.maximum }) else {
-                throw VireoError(
-                    .invalidArg, "vcpu \(number) is out of range of persistent cpu count \(definitions.first?.vcpus.maximum ?? 0)"
-                )
+            if affected.live, let count = domain.live?.vcpus.maximum, !(0..<count).contains(number) {
+                throw VireoError(.invalidArg, "vcpu \(number) is out of range of live cpu count \(count)")
+            }
+            if affected.config, let vcpus = domain.inactive?.vcpus, !(0..<vcpus.maximum).contains(number) {
+                throw VireoError(.invalidArg, "vcpu \(number) is out of range of persistent cpu count \(vcpus.effectiveCurrent)")
             }
             if affected.live {
                 if let thread = domain.view.vcpuThreads[number] { try Self.pin(thread, to: cpus, what: "vcpu \(number)") }
