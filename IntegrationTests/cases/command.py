@@ -51,6 +51,17 @@ def operations(t):
     t.true("failed" in host.vireo("operations", "--all"), "the table")
 
 
+@test("vireo top hands each look on at once, to a program too")
+def top(t):
+    host = t.daemon()
+    command = [t.program("vireo"), "--root", host.root, "top", "--json", "--delay", "0.2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        t.on_exit(client.kill)
+        looks = [json.loads(client.stdout.readline()) for _ in range(2)]
+        client.kill()
+    t.equal([look["domains"] for look in looks], [[], []])
+
+
 @test("vireo doctor looks at the host and names a cure for what it finds")
 def doctor(t):
     host = t.daemon()

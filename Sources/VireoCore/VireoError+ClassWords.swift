@@ -8,6 +8,12 @@ extension VireoError {
     /// not running". Scripts look for these words, so they are those of libvirt 9.0.
     public var libvirtMessage: String { (Self.classWords[code] ?? "") + message }
 
+    /// The message as a sentence of its own: where it is only the end of the class's words, they come before it.
+    public var sentence: String {
+        guard let words = Self.classWords[code], !words.hasSuffix(": ") else { return message }
+        return words + message
+    }
+
     private static let classWords: [Code: String] = [
         .internalError: "internal error: ",
         .noMemory: "out of memory: ",

@@ -179,7 +179,11 @@ struct ServerTests {
                     "POST /v1/domains HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: \(type)\r\n"
                         + "content-length: \(body.utf8.count)\r\n\r\n\(body)")
             }
-            #expect(try await post("text/plain", "x").status == 415)
+            let text = try await post("text/plain", "x")
+            #expect(text.status == 415)
+            #expect(text.body["detail"]?.stringValue == "the body must be application/json or application/xml")
+            let nameless = try await post("application/xml", "<domain type='qemu'/>")
+            #expect(nameless.body["detail"]?.stringValue == "missing name information in the definition")
             #expect(try await post("application/json", "{").status == 400)
             let stray = try await post("application/json; charset=utf-8", #"{"nmae":"a"}"#)
             #expect(stray.status == 400 && stray.body["detail"]?.stringValue == "'nmae' is not known")

@@ -59,9 +59,11 @@ package struct APIRequest: Sendable {
     }
 
     /// The body as text of XML.
-    package func xml() throws(Problem) -> String {
+    ///
+    /// - Parameter other: what else the route takes, for the message.
+    package func xml(or other: String? = nil) throws(Problem) -> String {
         guard ["application/xml", "text/xml", "application/libvirt+xml"].contains(contentType) else {
-            throw Problem(.unsupportedMediaType, "the body must be application/xml")
+            throw Problem(.unsupportedMediaType, "the body must be \(other.map { "\($0) or " } ?? "")application/xml")
         }
         guard let text = String(validating: body, as: UTF8.self) else { throw Problem(.badRequest, "the body is not UTF-8") }
         return text

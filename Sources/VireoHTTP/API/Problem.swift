@@ -16,7 +16,7 @@ package struct Problem: Error, Hashable, Sendable {
         (self.status, self.code, self.detail) = (status, code, detail)
     }
 
-    package init(_ error: VireoError) { self.init(Self.status(for: error.code), error.message, code: error.code) }
+    package init(_ error: VireoError) { self.init(Self.status(for: error.code), error.sentence, code: error.code) }
 
     /// The body.
     package var json: JSONValue {

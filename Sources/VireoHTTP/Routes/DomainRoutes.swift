@@ -59,7 +59,7 @@ enum DomainRoutes {
     }
 
     private static func createFromXML(_ request: APIRequest) async throws -> DomainActor {
-        let xml = try request.xml()
+        let xml = try request.xml(or: "application/json")
         let hypervisor = request.services.hypervisor
         var options: StartOptions = []
         if try request.flag("paused") ?? false { options.insert(.paused) }

@@ -25,7 +25,7 @@ extension DomainActor {
             note(job, .completed, failure: nil)
             return result
         } catch {
-            note(job, job.isCancelled ? .cancelled : .failed, failure: (error as? VireoError)?.message ?? "\(error)")
+            note(job, job.isCancelled ? .cancelled : .failed, failure: (error as? VireoError)?.sentence ?? "\(error)")
             throw error
         }
     }

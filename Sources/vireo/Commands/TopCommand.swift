@@ -41,7 +41,8 @@ struct TopCommand: DaemonCommand {
             let now = UsageSample(answer, at: .now)
             looks += 1
             if options.json {
-                print(answer.text)
+                // Not through stdio, whose buffer would keep it back from a pipe.
+                Terminal.standardOutput.write(answer.text + "\n")
             } else {
                 draw(now.table(since: before), count: now.domains.count, isLive: isLive)
             }
