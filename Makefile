@@ -19,7 +19,7 @@ DESTDIR ?=
 SECONDS ?= 60
 SCALE ?= 1
 
-.PHONY: help build test unit integration check format hooks demo bench fuzz release deb install clean
+.PHONY: help build test unit integration check format hooks demo bench benchimages fuzz release deb install clean
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -64,7 +64,11 @@ bench: release ## measures against libvirtd on this machine (SCALE=10 for the fu
 	@Tools/bake-guest.py
 	@Benchmarks/run.py --scale $(SCALE)
 
-fuzz: ## fuzzes the RPC decoder, XML reader and QMP lines, SECONDS=60 each
+benchimages: release ## measures 'vireo image' against qemu-img on this machine
+	@Tools/install-deps.sh bench
+	@Benchmarks/images.py --vireo dist/vireo
+
+fuzz: ## fuzzes the RPC decoder, XML reader, QMP lines and qcow2 images, SECONDS=60 each
 	@Tools/install-deps.sh build
 	@Fuzz/run.py --seconds $(SECONDS)
 

@@ -105,7 +105,7 @@ let package = Package(
 if Context.environment["VIREO_FUZZ"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "VireoFuzz", dependencies: ["VireoQMP", "VireoRPC", "VireoXML"], path: "Fuzz/Sources",
+            name: "VireoFuzz", dependencies: ["VireoImage", "VireoQMP", "VireoRPC", "VireoXML"], path: "Fuzz/Sources",
             swiftSettings: [.unsafeFlags(["-parse-as-library"])], linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
 }
 

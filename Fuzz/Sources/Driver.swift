@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import VireoImage
 import VireoQMP
 import VireoRPC
 import VireoXML
@@ -16,13 +17,14 @@ private func runDriver(
 
 /// Where hostile bytes come in: `VIREO_FUZZ_TARGET` names one.
 private enum Entry: String {
-    case rpc, xml, qmp
+    case rpc, xml, qmp, qcow2
 
     func callAsFunction(_ bytes: UnsafeRawBufferPointer) {
         switch self {
         case .rpc: fuzzRPC(bytes)
         case .xml: fuzzXML(bytes)
         case .qmp: fuzzQMP(bytes)
+        case .qcow2: fuzzQCOW2(bytes)
         }
     }
 }
@@ -40,7 +42,7 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 @_cdecl("VireoFuzz_main")
 public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
     guard entry != nil else {
-        print("VIREO_FUZZ_TARGET has to be rpc, xml or qmp")
+        print("VIREO_FUZZ_TARGET has to be rpc, xml, qmp or qcow2")
         return 64
     }
     var (count, arguments) = (count, arguments)

@@ -11,6 +11,9 @@
 // The window that qcow2's deflate streams may use: readers set up no more (windowBits -12 in block/qcow2-threads.c of QEMU).
 #define QCOW2_WINDOW_BITS 12
 
+// Measured beside 3, zstd's default, on machine images: half the time for some percent more space.
+#define ZSTD_LEVEL 1
+
 struct vireo_packer {
     enum vireo_codec codec;
     struct isal_zstream stream;
@@ -44,7 +47,7 @@ void vireo_packer_free(struct vireo_packer *packer) {
 size_t vireo_pack(struct vireo_packer *packer, const void *bytes, size_t count, void *out, size_t capacity) {
     if (count > UINT32_MAX || capacity > UINT32_MAX) return 0;
     if (packer->zstd) {
-        size_t written = ZSTD_compressCCtx(packer->zstd, out, capacity, bytes, count, ZSTD_CLEVEL_DEFAULT);
+        size_t written = ZSTD_compressCCtx(packer->zstd, out, capacity, bytes, count, ZSTD_LEVEL);
         return ZSTD_isError(written) ? 0 : written;
     }
     struct isal_zstream *stream = &packer->stream;

@@ -63,7 +63,14 @@ package final class HostFile: ImageFile {
 
     package func flush() throws { try checked(fdatasync(number), "flush") }
 
-    package func truncate(to size: UInt64) throws { try checked(ftruncate(number, position(size, plus: 0)), "resize the file") }
+    package func truncate(to size: UInt64) throws {
+        guard !isDevice else {
+            // A device has the size that it has.
+            guard size <= (try self.size()) else { throw ImageError.system(ENOSPC, "use \(size) bytes of it", path) }
+            return
+        }
+        try checked(ftruncate(number, position(size, plus: 0)), "resize the file")
+    }
 
     package func zero(_ range: Range<UInt64>, _ mode: ZeroMode) throws {
         guard !range.isEmpty else { return }

@@ -1,9 +1,11 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
+
 extension ImageChain {
     /// Bytes that are copied at a time.
-    private static let piece: UInt64 = 2 << 20
+    private static let piece: UInt64 = 512 << 10
 
     /// Writes what the layers above `depth` have into the layer at `depth`, which is open for writing, and grows it where the top is
     /// longer. The layers above stay as they are; those between see other bytes below them from then on.
@@ -14,25 +16,25 @@ extension ImageChain {
         let above = ImageChain(Array(layers[..<depth])), below = below(depth + 1)
         progress.begin(total: virtualSize)
         if base.virtualSize < virtualSize { try base.resize(to: virtualSize, below: below) }
-        let reader = ExtentReader()
-        var buffer = [UInt8](repeating: 0, count: Int(Self.piece))
-        var position: UInt64 = 0
-        while position < virtualSize {
-            try progress.check()
-            var extent = try above.ownExtent(at: position, limit: virtualSize - position)
-            switch extent.content {
-            case .unallocated: break
-            case .zero: try base.writeZeros(position..<position + extent.length, unmap: true, below: below)
-            case .data, .compressed:
-                extent.length = min(extent.length, Self.piece)
-                try buffer.withUnsafeMutableBytes { bytes in
-                    let part = UnsafeMutableRawBufferPointer(rebasing: bytes[..<Int(extent.length)])
+        // Whole clusters of the base, so that none is filled up first and written over then.
+        let piece = max(Self.piece, (base as? QCOW2Image)?.geometry.clusterSize ?? 0)
+        let walk = ExtentWalk(size: virtualSize, piece: piece, splitsZeros: false) { try above.ownExtent(at: $0, limit: $1) }
+        // Reading, comparing and taking apart go on in one thread while another one writes; the base lets one in at a time.
+        try WorkerThreads.run(2) { stopping in
+            let reader = ExtentReader()
+            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(piece), alignment: 4096)
+            defer { buffer.deallocate() }
+            while !stopping.load(ordering: .relaxed), let (position, extent) = try walk.next() {
+                try progress.check()
+                if case .zero = extent.content {
+                    try base.writeZeros(position..<position + extent.length, unmap: true, below: below)
+                } else {
+                    let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(extent.length)])
                     _ = try reader.read(extent, into: part)
                     try base.write(UnsafeRawBufferPointer(part), at: position, below: below)
                 }
+                progress.advance(to: position + extent.length)
             }
-            position += extent.length
-            progress.advance(to: position)
         }
         try base.flush()
     }
@@ -53,82 +55,62 @@ extension ImageChain {
         }
         let old = below()
         progress.begin(total: virtualSize)
-        let reader = (old: ExtentReader(), new: ExtentReader())
-        var position: UInt64 = 0
-        while position < virtualSize {
-            try progress.check()
-            let extent = try top.extent(at: position, limit: virtualSize - position)
-            if case .unallocated = extent.content {
-                try copyDifferences(position..<position + extent.length, old, newBacking, into: top, reader)
+        let unit = top.geometry.cellSize
+        let size = max(unit, Self.piece / unit * unit)
+        // Only what the top does not have is looked at; the other extents are turned round.
+        let walk = ExtentWalk(size: virtualSize, piece: size, splitsZeros: true) { offset, limit in
+            let extent = try top.extent(at: offset, limit: limit)
+            if case .unallocated = extent.content { return Extent(length: extent.length, .zero) }
+            return Extent(length: extent.length, .unallocated)
+        }
+        try WorkerThreads.run(2) { [self] stopping in
+            let buffers = RebaseBuffers(size: size, comparing: newBacking != nil)
+            while !stopping.load(ordering: .relaxed), let (position, extent) = try walk.next() {
+                try progress.check()
+                try copyDifferences(position..<position + extent.length, old, newBacking, into: top, buffers)
+                progress.advance(to: position + extent.length)
             }
-            position += extent.length
-            progress.advance(to: position)
         }
         try top.setBacking(reference)
     }
 
     /// Writes what `old` has into `top` wherever `new` would show something else, in whole clusters.
     private func copyDifferences(
-        _ range: Range<UInt64>, _ old: ImageChain?, _ new: ImageChain?, into top: QCOW2Image,
-        _ reader: (old: ExtentReader, new: ExtentReader)
+        _ range: Range<UInt64>, _ old: ImageChain?, _ new: ImageChain?, into top: QCOW2Image, _ buffers: RebaseBuffers
     ) throws {
-        let cluster = top.geometry.cellSize
-        let step = max(cluster, Self.piece / cluster * cluster)
-        var buffers = ([UInt8](), [UInt8]())
+        let unit = top.geometry.cellSize
         var position = range.lowerBound
         while position < range.upperBound {
-            let (one, other) = (
-                try old?.seen(at: position, limit: range.upperBound - position),
-                try new?.seen(at: position, limit: range.upperBound - position)
-            )
-            let length = min(one?.length ?? .max, other?.length ?? .max, range.upperBound - position)
+            let rest = range.upperBound - position
+            let (one, other) = (try old?.seen(at: position, limit: rest), try new?.seen(at: position, limit: rest))
+            let length = min(one?.length ?? rest, other?.length ?? rest)
             if ImageChain.areSame(one, other) {
                 position += length
                 continue
             }
-            let end = min(range.upperBound, position + step - position % cluster)
-            let count = Int(end - position)
-            if buffers.0.count < count {
-                buffers = ([UInt8](repeating: 0, count: Int(step)), [UInt8](repeating: 0, count: Int(step)))
-            }
-            try buffers.0.withUnsafeMutableBytes { mine in
-                try buffers.1.withUnsafeMutableBytes { theirs in
-                    let mine = UnsafeMutableRawBufferPointer(rebasing: mine[..<count]),
-                        theirs = UnsafeMutableRawBufferPointer(rebasing: theirs[..<count])
-                    if let old { try old.read(into: mine, at: position, with: reader.old) } else { mine.zeroFill() }
-                    if let new { try new.read(into: theirs, at: position, with: reader.new) } else { theirs.zeroFill() }
-                    try writeDifferences(
-                        UnsafeRawBufferPointer(mine), UnsafeRawBufferPointer(theirs), at: position, old, into: top, cluster)
-                }
-            }
+            // Up to where a unit ends, so that none is looked at in two halves.
+            let end = min(range.upperBound, position + buffers.size - position % unit)
+            try buffers.fill(Int(end - position), at: position, old, new)
+            try writeDifferences(buffers, at: position, old, into: top, unit)
             position = end
         }
     }
 
     private func writeDifferences(
-        _ mine: UnsafeRawBufferPointer, _ theirs: UnsafeRawBufferPointer, at position: UInt64, _ old: ImageChain?,
-        into top: QCOW2Image,
-        _ cluster: UInt64
+        _ buffers: RebaseBuffers, at position: UInt64, _ old: ImageChain?, into top: QCOW2Image, _ unit: UInt64
     ) throws {
         var run: Int?
         var start = 0
-        while start < mine.count {
-            let end = min(mine.count, start + Int(cluster - (position + UInt64(start)) % cluster))
-            let one = UnsafeRawBufferPointer(rebasing: mine[start..<end]),
-                other = UnsafeRawBufferPointer(rebasing: theirs[start..<end])
-            if RawBytes.firstDifference(one, other) == nil {
-                if let first = run {
-                    try top.write(UnsafeRawBufferPointer(rebasing: mine[first..<start]), at: position + UInt64(first), below: old)
-                }
-                run = nil
-            } else {
-                run = run ?? start
-            }
+        func flush(to end: Int) throws {
+            if let first = run { try top.write(buffers.old(first..<end), at: position + UInt64(first), below: old) }
+            run = nil
+        }
+        while start < buffers.count {
+            let end = min(buffers.count, start + Int(unit - (position + UInt64(start)) % unit))
+            if buffers.isSame(start..<end) { try flush(to: start) } else { run = run ?? start }
             start = end
         }
-        if let first = run {
-            try top.write(UnsafeRawBufferPointer(rebasing: mine[first...]), at: position + UInt64(first), below: old)
-        }
+        try flush(to: start)
     }
 
     /// What is seen from an offset on; zeros behind the end.
@@ -146,6 +128,80 @@ extension ImageChain {
                 && left.file.isSame(as: right.file)
         default: false
         }
+    }
+}
+
+/// Hands the extents of a disk to several threads, in pieces; those that are unallocated are passed over.
+private final class ExtentWalk: Sendable {
+    private let position = Mutex<UInt64>(0)
+    private let size: UInt64
+    private let piece: UInt64
+    private let splitsZeros: Bool
+    private let look: @Sendable (_ offset: UInt64, _ limit: UInt64) throws -> Extent
+
+    init(
+        size: UInt64, piece: UInt64, splitsZeros: Bool,
+        _ look: @escaping @Sendable (_ offset: UInt64, _ limit: UInt64) throws -> Extent
+    ) {
+        (self.size, self.piece, self.splitsZeros, self.look) = (size, piece, splitsZeros, look)
+    }
+
+    /// The next piece, at most `piece` bytes long and ending at a multiple of that or where the extent ends; nil at the end.
+    func next() throws -> (UInt64, Extent)? {
+        try position.withLock { position in
+            while position < size {
+                var extent = try look(position, size - position)
+                let start = position
+                if case .unallocated = extent.content {
+                    position += extent.length
+                    continue
+                }
+                var isZero = false
+                if case .zero = extent.content { isZero = true }
+                if !isZero || splitsZeros { extent.length = min(extent.length, piece - start % piece) }
+                position += extent.length
+                return (start, extent)
+            }
+            return nil
+        }
+    }
+}
+
+/// What two chains show of one stretch, to be compared.
+private final class RebaseBuffers {
+    let size: UInt64
+    private(set) var count = 0
+    private let mine: UnsafeMutableRawBufferPointer
+    /// Nil where the other side is nothing but zeros.
+    private let theirs: UnsafeMutableRawBufferPointer?
+    private let readers = (old: ExtentReader(), new: ExtentReader())
+
+    init(size: UInt64, comparing: Bool) {
+        self.size = size
+        mine = .allocate(byteCount: Int(size), alignment: 4096)
+        theirs = comparing ? .allocate(byteCount: Int(size), alignment: 4096) : nil
+    }
+
+    deinit {
+        mine.deallocate()
+        theirs?.deallocate()
+    }
+
+    /// Reads `count` bytes of both from an offset on.
+    func fill(_ count: Int, at offset: UInt64, _ old: ImageChain?, _ new: ImageChain?) throws {
+        self.count = count
+        let part = UnsafeMutableRawBufferPointer(rebasing: mine[..<count])
+        if let old { try old.read(into: part, at: offset, with: readers.old) } else { part.zeroFill() }
+        if let theirs {
+            try new?.read(into: UnsafeMutableRawBufferPointer(rebasing: theirs[..<count]), at: offset, with: readers.new)
+        }
+    }
+
+    func old(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: mine[range]) }
+
+    func isSame(_ range: Range<Int>) -> Bool {
+        guard let theirs else { return RawBytes.isZero(old(range)) }
+        return RawBytes.firstDifference(old(range), UnsafeRawBufferPointer(rebasing: theirs[range])) == nil
     }
 }
 

@@ -49,7 +49,10 @@ package final class ImageConvert: Sendable {
         switch options.format {
         case .raw:
             guard !options.compressed else { throw ImageError(.invalidArgument, "a raw image cannot be compressed") }
+            // What a device holds already is not zeros.
+            let holdsData = try target.size() > 0
             try target.truncate(to: size)
+            if holdsData { try target.zero(0..<size, .punchHole) }
             try copy(RawSink(target, sparse: options.sparse), unit: 4096)
             if sync { try target.flush() }
         case .qcow2:
@@ -63,7 +66,7 @@ package final class ImageConvert: Sendable {
     }
 
     /// Bytes that one thread takes at a time.
-    private static let stretch: UInt64 = 1 << 20
+    private static let stretch: UInt64 = 512 << 10
 
     private func copy(_ sink: any ConvertSink, unit: UInt64) throws {
         let length = max(Self.stretch, unit)

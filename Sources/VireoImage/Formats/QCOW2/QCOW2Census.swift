@@ -5,14 +5,27 @@ package import VireoCore
 
 /// How often each host cluster is used, counted by walking every table: the truth that refcounts are held against.
 struct QCOW2Counts {
-    private static let chunk = 1024
+    /// Clusters that are counted together: where nothing is used, nothing is kept.
+    static let chunk = 1024
     private var chunks: [UInt64: [UInt32]] = [:]
     /// The first cluster behind the last that is used.
     private(set) var end: UInt64 = 0
+    /// Bytes of the tables that were walked. Tables do not overlap, so that there are no more of them than the file has bytes:
+    /// what bounds the time that a hostile image can take.
+    private var tableBytes: UInt64 = 0
+
+    /// Counts a table of `bytes` bytes in a file of `size`; false where there are more tables than the file can hold.
+    mutating func admitsTable(_ bytes: UInt64, fileSize: UInt64) -> Bool {
+        tableBytes += bytes
+        return tableBytes <= fileSize + 32 << 20
+    }
 
     subscript(cluster: UInt64) -> UInt32 {
         chunks[cluster / UInt64(Self.chunk)]?[Int(cluster % UInt64(Self.chunk))] ?? 0
     }
+
+    /// Whether any cluster of the chunk that begins at `cluster`, a multiple of `chunk`, was ever counted.
+    func hasChunk(at cluster: UInt64) -> Bool { chunks[cluster / UInt64(Self.chunk)] != nil }
 
     mutating func add(_ cluster: UInt64, count: UInt64 = 1) {
         end = max(end, cluster + count)
@@ -135,7 +148,9 @@ extension QCOW2Core {
         _ progress: ImageProgress
     ) throws {
         mark(offset, bytes: UInt64(l1.count) * 8, "an L1 table", &counts, &report, size)
+        guard counts.admitsTable(UInt64(l1.count) * 8, fileSize: size) else { return report.corrupt("L1 tables overlap") }
         var next: UInt64 = 0
+        var walked: Set<UInt64> = []
         for (index, entry) in l1.enumerated() where entry & QCOW2Entry.offsetMask != 0 {
             try progress.check()
             let place = entry & QCOW2Entry.offsetMask
@@ -144,6 +159,10 @@ extension QCOW2Core {
                 continue
             }
             counts.add(place / geometry.clusterSize)
+            guard walked.insert(place).inserted else {
+                report.corrupt("L1 entry \(index) points at an L2 table that another entry has")
+                continue
+            }
             let words = try tables[place]?.words ?? QCOW2Core.words(file, at: place, count: Int(geometry.clusterSize / 8))
             for word in stride(from: 0, to: words.count, by: geometry.entryWords) {
                 let bitmap = geometry.extended ? words[word + 1] : 0
@@ -202,7 +221,9 @@ extension QCOW2Core {
         let directory = try QCOW2Bitmap.Directory(data, limits: limits)
         mark(directory.offset, bytes: directory.size, "the directory of bitmaps", &counts, &report, size)
         for bitmap in try bitmaps() {
-            guard Int(bitmap.tableSize) * 8 <= limits.tableBytes else {
+            guard Int(bitmap.tableSize) * 8 <= limits.tableBytes,
+                counts.admitsTable(UInt64(bitmap.tableSize) * 8, fileSize: size)
+            else {
                 report.corrupt("the table of bitmap '\(bitmap.name)' is too large")
                 continue
             }

@@ -19,25 +19,37 @@ extension QCOW2Core {
         let table = try refcountTable()
         var end: UInt64 = 0
         let (size, clusters) = (try file.size(), counts.end)
+        var walked: Set<UInt64> = []
         for number in 0..<max(UInt64(table.count), (clusters + perBlock - 1) / perBlock) {
             let offset = number < UInt64(table.count) ? table[Int(number)] & ~511 : 0
             let isReadable = offset != 0 && offset % geometry.clusterSize == 0 && offset < size
             if !isReadable && number * perBlock >= clusters { continue }
+            if isReadable, !walked.insert(offset).inserted {
+                report.corrupt("refcount block \(number) is another one, too")
+                continue
+            }
             let block = isReadable ? try refcountBlock(at: offset) : nil
-            if let block, block.isEmpty, number * perBlock >= clusters { continue }
-            for index in 0..<perBlock {
-                let cluster = number * perBlock + index
-                let (stored, used) = (block?[Int(index)] ?? 0, UInt64(counts[cluster]))
-                if stored > 0 { end = max(end, cluster + 1) }
-                if stored == used { continue }
-                if stored < used {
-                    report.corrupt("cluster \(cluster) refcount=\(stored) reference=\(used)")
-                } else {
-                    report.leak("Leaked cluster \(cluster) refcount=\(stored) reference=\(used)")
+            for first in stride(from: UInt64(0), to: perBlock, by: QCOW2Counts.chunk) {
+                let some = first..<min(perBlock, first + UInt64(QCOW2Counts.chunk))
+                if !counts.hasChunk(at: number * perBlock + first), block?.isEmpty(some) ?? true { continue }
+                for index in some {
+                    compare(number * perBlock + index, block?[Int(index)] ?? 0, counts, &end, &report)
                 }
             }
         }
         return end
+    }
+
+    private func compare(
+        _ cluster: UInt64, _ stored: UInt64, _ counts: QCOW2Counts, _ end: inout UInt64, _ report: inout QCOW2CheckReport
+    ) {
+        let used = UInt64(counts[cluster])
+        if stored > 0 { end = max(end, cluster + 1) }
+        if stored < used {
+            report.corrupt("cluster \(cluster) refcount=\(stored) reference=\(used)")
+        } else if stored > used {
+            report.leak("Leaked cluster \(cluster) refcount=\(stored) reference=\(used)")
+        }
     }
 
     /// The copied flags of the active tables say "refcount is one", and nothing else.

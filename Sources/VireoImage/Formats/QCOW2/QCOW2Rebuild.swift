@@ -150,15 +150,19 @@ extension QCOW2Writer {
         var block = QCOW2RefcountBlock([UInt8](repeating: 0, count: Int(geometry.clusterSize)), order: header.refcountOrder)
         for (number, offset) in offsets.enumerated() {
             block = QCOW2RefcountBlock([UInt8](repeating: 0, count: Int(geometry.clusterSize)), order: header.refcountOrder)
-            for index in 0..<geometry.refcountsPerBlock {
-                let count = UInt64(counts[UInt64(number) * geometry.refcountsPerBlock + index])
-                guard count <= most else {
-                    throw ImageError(
-                        .unsupported,
-                        "refcounts of \(header.refcountBits) bits cannot count \(count) users of a cluster; amend the image",
-                        path: file.path)
+            let start = UInt64(number) * geometry.refcountsPerBlock
+            for first in stride(from: UInt64(0), to: geometry.refcountsPerBlock, by: QCOW2Counts.chunk)
+            where counts.hasChunk(at: start + first) {
+                for index in first..<min(geometry.refcountsPerBlock, first + UInt64(QCOW2Counts.chunk)) {
+                    let count = UInt64(counts[start + index])
+                    guard count <= most else {
+                        throw ImageError(
+                            .unsupported,
+                            "refcounts of \(header.refcountBits) bits cannot count \(count) users of a cluster; amend the image",
+                            path: file.path)
+                    }
+                    if count > 0 { block[Int(index)] = count }
                 }
-                if count > 0 { block[Int(index)] = count }
             }
             try file.write(block.bytes, at: offset)
         }

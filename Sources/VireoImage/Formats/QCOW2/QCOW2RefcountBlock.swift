@@ -38,6 +38,9 @@ struct QCOW2RefcountBlock {
         }
     }
 
-    /// Whether nothing is counted here.
-    var isEmpty: Bool { bytes.withUnsafeBytes { RawBytes.isZero($0) } }
+    /// Whether nothing is counted in a range that begins and ends with a byte, or with the block.
+    func isEmpty(_ range: Range<UInt64>) -> Bool {
+        let first = Int(range.lowerBound) << order / 8, last = (Int(range.upperBound) << order + 7) / 8
+        return bytes.withUnsafeBytes { RawBytes.isZero(UnsafeRawBufferPointer(rebasing: $0[first..<last])) }
+    }
 }

@@ -63,6 +63,10 @@ final class QCOW2Writer {
             refcounts.metadata.insert((entry & QCOW2Entry.offsetMask) / size)
         }
         let snapshots = try core.snapshots()
+        let tables = snapshots.reduce(0) { $0 + UInt64($1.l1Size) * 8 }
+        guard tables <= (try file.size()) + 32 << 20 else {
+            throw ImageError(.corrupt, "its snapshots' tables are larger than the file", path: file.path)
+        }
         let bytes = snapshots.reduce(0) { $0 + $1.encoded.count }
         for cluster in 0..<geometry.clusters(UInt64(bytes)) {
             refcounts.metadata.insert(core.header.snapshotsOffset / size + cluster)
