@@ -68,7 +68,7 @@ benchimages: release ## measures 'vireo image' against qemu-img on this machine
 	@Tools/install-deps.sh bench
 	@Benchmarks/images.py --vireo dist/vireo
 
-fuzz: ## fuzzes the RPC decoder, XML reader, QMP lines and qcow2 images, SECONDS=60 each
+fuzz: ## fuzzes the RPC decoder, XML reader, QMP lines and image headers, SECONDS=60 each
 	@Tools/install-deps.sh build
 	@Fuzz/run.py --seconds $(SECONDS)
 

@@ -66,9 +66,13 @@ let package = Package(
                 "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoQEMU", "VireoStore", "VireoService",
                 "VireoLibvirt", "VireoHTTP", argumentParser, nioCore, nioPosix, log, system,
             ]),
-        // Calls on files, and libdeflate, ISA-L's igzip and zstd as the system has them.
+        // Calls on files, a jail, and libdeflate, ISA-L's igzip, zstd and libext2fs as the system has them.
         .target(
-            name: "CVireoImage", linkerSettings: [.linkedLibrary("deflate"), .linkedLibrary("isal"), .linkedLibrary("zstd")]),
+            name: "CVireoImage",
+            linkerSettings: [
+                .linkedLibrary("deflate"), .linkedLibrary("isal"), .linkedLibrary("zstd"), .linkedLibrary("ext2fs"),
+                .linkedLibrary("com_err"),
+            ]),
         .target(name: "VireoImage", dependencies: ["CVireoImage", "VireoCore"], exclude: ["README.md"]),
         .executableTarget(
             name: "vireo",

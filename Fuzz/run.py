@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the fuzzers with libFuzzer and AddressSanitizer, and runs each for a time.
 
-usage: Fuzz/run.py [--seconds N] [--only rpc|xml|qmp|qcow2] [--json FILE]
+usage: Fuzz/run.py [--seconds N] [--only rpc|xml|qmp|qcow2|vmdk|vhd|vhdx|vdi|appliance|partitions|fat] [--json FILE]
 
 Seeds are Fuzz/corpus/NAME and the golden files of the tests. What is found interesting stays in .build-fuzz/corpus/NAME for
 the next run; what makes a target fail is left in .build-fuzz/found/ and becomes a test in the change that repairs it.
@@ -18,7 +18,8 @@ import sys
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(HERE, ".build-fuzz")
-TARGETS = {"rpc": 65536, "xml": 32768, "qmp": 16384, "qcow2": 65536}
+TARGETS = {"rpc": 65536, "xml": 32768, "qmp": 16384, "qcow2": 65536, "vmdk": 16384, "vhd": 16384, "vhdx": 65537, "vdi": 16384,
+           "appliance": 16384, "partitions": 16384, "fat": 32768}
 
 
 def build():

@@ -6,9 +6,9 @@
 # usage: Tools/install-deps.sh [build|demo|test|bench]    (each includes the ones before it)
 set -euo pipefail
 
-build=(build-essential ca-certificates git libdeflate-dev libisal-dev libsqlite3-dev libzstd-dev pkg-config python3 zlib1g-dev)
+build=(build-essential ca-certificates comerr-dev git libdeflate-dev libext2fs-dev libisal-dev libsqlite3-dev libzstd-dev pkg-config python3 zlib1g-dev)
 demo=(libvirt-clients ovmf qemu-system-x86 qemu-utils seabios)
-test=(iproute2 libvirt-daemon-system libxml2-utils python3-libvirt swtpm)
+test=(dosfstools fdisk iproute2 libvirt-daemon-system libxml2-utils mtools python3-libvirt swtpm)
 bench=(libvirt-dev)
 
 case ${1:-build} in

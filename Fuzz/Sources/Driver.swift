@@ -18,6 +18,8 @@ private func runDriver(
 /// Where hostile bytes come in: `VIREO_FUZZ_TARGET` names one.
 private enum Entry: String {
     case rpc, xml, qmp, qcow2
+    /// Formats of images that are only read.
+    case vmdk, vhd, vhdx, vdi, appliance, partitions, fat
 
     func callAsFunction(_ bytes: UnsafeRawBufferPointer) {
         switch self {
@@ -25,6 +27,7 @@ private enum Entry: String {
         case .xml: fuzzXML(bytes)
         case .qmp: fuzzQMP(bytes)
         case .qcow2: fuzzQCOW2(bytes)
+        case .vmdk, .vhd, .vhdx, .vdi, .appliance, .partitions, .fat: ImportFuzzing(rawValue: rawValue)?(bytes)
         }
     }
 }
@@ -42,7 +45,7 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 @_cdecl("VireoFuzz_main")
 public func main(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
     guard entry != nil else {
-        print("VIREO_FUZZ_TARGET has to be rpc, xml, qmp or qcow2")
+        print("VIREO_FUZZ_TARGET has to be one of those in Fuzz/run.py")
         return 64
     }
     var (count, arguments) = (count, arguments)

@@ -6,6 +6,7 @@
 #include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zstd.h>
 
 // The window that qcow2's deflate streams may use: readers set up no more (windowBits -12 in block/qcow2-threads.c of QEMU).
@@ -111,11 +112,13 @@ static int unpack_zstd(ZSTD_DCtx *context, const void *bytes, size_t count, void
 
 int vireo_unpack(struct vireo_unpacker *unpacker, const void *bytes, size_t count, void *out, size_t wanted) {
     enum libdeflate_result result;
-    size_t used;
+    size_t used, written = wanted;
     switch (unpacker->codec) {
     case VIREO_ZSTD: return unpack_zstd(unpacker->zstd, bytes, count, out, wanted);
-    case VIREO_ZLIB: result = libdeflate_zlib_decompress_ex(unpacker->deflate, bytes, count, out, wanted, &used, NULL); break;
+    case VIREO_ZLIB: result = libdeflate_zlib_decompress_ex(unpacker->deflate, bytes, count, out, wanted, &used, &written); break;
     default: result = libdeflate_deflate_decompress_ex(unpacker->deflate, bytes, count, out, wanted, &used, NULL);
     }
-    return result == LIBDEFLATE_SUCCESS ? 0 : -1;
+    if (result != LIBDEFLATE_SUCCESS) return -1;
+    memset((uint8_t *)out + written, 0, wanted - written);
+    return 0;
 }

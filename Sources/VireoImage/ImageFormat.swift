@@ -12,6 +12,8 @@ package struct ImageFormat: RawRepresentable, Hashable, Sendable, CustomStringCo
     package static let vhd = Self(rawValue: "vpc")
     package static let vhdx = Self(rawValue: "vhdx")
     package static let vdi = Self(rawValue: "vdi")
+    /// An appliance: an OVF with its disks, in an archive or beside it. QEMU has no name for it.
+    package static let ova = Self(rawValue: "ova")
 
     package var description: String { rawValue }
 }
@@ -35,7 +37,7 @@ package struct FormatDriver: Sendable {
     package static let probeBytes = 4096
 
     /// Every format that is read; raw is not in the list of what is recognised, because everything is raw.
-    package static let all: [FormatDriver] = [.raw, .qcow2]
+    package static let all: [FormatDriver] = [.raw, .qcow2, .vmdk, .vhd, .vhdx, .vdi, .ova]
 
     package static func of(_ format: ImageFormat) throws(ImageError) -> FormatDriver {
         guard let driver = all.first(where: { $0.format == format }) else {

@@ -14,19 +14,25 @@ package struct ImagePolicy: Hashable, Sendable {
     }
 
     package var backing: Reach
-    /// External data files of qcow2 and extents of VMDK; refused unless the caller says otherwise (CVE-2024-32498, CVE-2022-47951).
+    /// External data files of qcow2; refused unless the caller says otherwise (CVE-2024-32498, CVE-2022-47951).
     package var dataFiles: Reach
     /// Whether a backing image without a stated format may be recognised by its bytes.
     package var detectBackingFormat: Bool
 
-    package init(backing: Reach, dataFiles: Reach = .nowhere, detectBackingFormat: Bool = false) {
+    /// Whether an image may consist of plain files in its own directory, as a split VMDK does.
+    package var allowsPartsBeside: Bool
+
+    package init(backing: Reach, dataFiles: Reach = .nowhere, detectBackingFormat: Bool = false, allowsPartsBeside: Bool = false)
+    {
         (self.backing, self.dataFiles, self.detectBackingFormat) = (backing, dataFiles, detectBackingFormat)
+        self.allowsPartsBeside = allowsPartsBeside
     }
 
     /// One file that stands alone, of a stated format: what an upload from a stranger has to be.
     package static let standalone = ImagePolicy(backing: .nowhere)
     /// What `vireo image` and qemu-img do for the person who runs them.
-    package static let person = ImagePolicy(backing: .anywhere, dataFiles: .nowhere, detectBackingFormat: true)
+    package static let person = ImagePolicy(
+        backing: .anywhere, dataFiles: .nowhere, detectBackingFormat: true, allowsPartsBeside: true)
 
     /// Throws `refused` unless `path`, absolute and with its links resolved, lies within `reach`.
     package static func check(_ path: String, named name: String, within reach: Reach, what: String) throws(ImageError) {

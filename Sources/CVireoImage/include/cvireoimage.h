@@ -44,7 +44,70 @@ size_t vireo_pack(struct vireo_packer *packer, const void *bytes, size_t count, 
 struct vireo_unpacker *vireo_unpacker_new(enum vireo_codec codec);
 void vireo_unpacker_free(struct vireo_unpacker *unpacker);
 // Decompresses until exactly wanted bytes are there; bytes behind the stream are ignored. 0, or -1 if the stream is bad,
-// or too short, or has more to say.
+// or too short, or has more to say. With zlib's header a shorter stream is zeros from there on: the last grain of a VMDK may
+// end with the disk.
 int vireo_unpack(struct vireo_unpacker *unpacker, const void *bytes, size_t count, void *out, size_t wanted);
+
+// MARK: ext.c. Functions return 0, or an error of libext2fs for vireo_ext_error. For one thread at a time.
+
+struct vireo_ext;
+
+// Reads exactly count bytes of the file system at an offset; 0, or anything else to give up.
+typedef int (*vireo_read_at)(void *context, uint64_t offset, void *bytes, size_t count);
+// A name in a directory, without a NUL at its end; anything but 0 ends the list.
+typedef int (*vireo_ext_name)(void *context, const char *name, size_t length, uint32_t inode);
+
+struct vireo_ext_facts {
+    uint16_t mode; // as st_mode
+    uint64_t size;
+    int64_t modified; // seconds since 1970
+};
+
+// The caller has held the superblock against its limits: libext2fs allocates what the number of groups asks for.
+long vireo_ext_open(vireo_read_at read, void *context, struct vireo_ext **result);
+void vireo_ext_close(struct vireo_ext *ext);
+// Follows links, within the file system.
+long vireo_ext_find(struct vireo_ext *ext, const char *path, uint32_t *inode);
+long vireo_ext_look(struct vireo_ext *ext, uint32_t inode, struct vireo_ext_facts *facts);
+long vireo_ext_list(struct vireo_ext *ext, uint32_t directory, vireo_ext_name name, void *context);
+// Less than count only at the end of the file.
+long vireo_ext_read(struct vireo_ext *ext, uint32_t inode, uint64_t offset, void *bytes, unsigned count, unsigned *got);
+const char *vireo_ext_error(long error);
+// Whether it means that a path leads nowhere.
+int vireo_ext_is_missing(long error);
+
+// MARK: jail.c. -1 and errno on failure.
+
+enum vireo_jail_access {
+    VIREO_JAIL_READ, // one file
+    VIREO_JAIL_READ_WRITE, // one file
+    VIREO_JAIL_PROGRAMS, // a directory of programs and libraries
+    VIREO_JAIL_WORK, // a directory in which files are made
+};
+
+struct vireo_jail_path {
+    const char *path;
+    enum vireo_jail_access access;
+};
+
+struct vireo_jail {
+    char *const *argv; // the first is the program's absolute path
+    const char *directory; // where it starts
+    const struct vireo_jail_path *paths; // all files that it can open
+    size_t path_count;
+    int output, errors; // become its 1 and 2
+    uint64_t memory; // bytes of address space
+    uint64_t seconds; // of CPU time
+    uint64_t file_size; // bytes of one file that it writes
+    uint64_t open_files;
+};
+
+// Starts a program without network, without privileges, and with the named files only. ENOSYS: the kernel has no Landlock.
+// It is killed when the thread that started it ends.
+int vireo_jail_start(const struct vireo_jail *jail, pid_t *pid, int *pidfd);
+int vireo_jail_pipe(int fds[2]);
+int vireo_jail_kill(int pidfd);
+// Waits for its end and reaps it; as siginfo's si_code and si_status.
+int vireo_jail_wait(int pidfd, int *code, int *status);
 
 #endif

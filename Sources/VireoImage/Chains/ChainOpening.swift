@@ -33,6 +33,7 @@ extension ImageChain {
             }
             below.access = found.count == writing ? .write : context.access == .readUnsafely ? .readUnsafely : .read
             let next = try naming(lastPath) { try openBacking(reference, of: lastPath, below, &seen) }
+            try (last as? any KnowsParent)?.check(parent: next.0)
             (last, lastPath) = next
             found.append(last)
         }

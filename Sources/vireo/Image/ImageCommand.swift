@@ -19,6 +19,7 @@ struct ImageCommand: ParsableCommand {
             ImageCommitCommand.self, ImageRebaseCommand.self, ImagePullCommand.self, ImageBitmapCommand.self,
             ImageAmendCommand.self,
             ImageCopyRangeCommand.self, ImageTreeCommand.self, ImageDiskUsageCommand.self, ImageServeCommand.self,
+            ImageListCommand.self, ImageCatCommand.self,
         ])
 }
 

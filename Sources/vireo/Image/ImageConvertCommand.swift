@@ -12,7 +12,9 @@ struct ImageConvertCommand: ParsableCommand {
     @OptionGroup var options: ImageOptions
     @OptionGroup var progress: ProgressOptions
 
-    @Option(name: [.customShort("O"), .customLong("output-format")], help: "qcow2 or raw.")
+    @Option(
+        name: [.customShort("O"), .customLong("output-format")],
+        help: "qcow2 or raw; with the help of qemu-img also vmdk, vpc, vhdx, vdi.")
     var target = DiskFormat.raw
 
     @Option(name: .customShort("o"), help: ArgumentHelp("Options of the new image.", valueName: "name=value,..."))
@@ -54,6 +56,7 @@ struct ImageConvertCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
+            if ForeignConvert.isNeeded(source: options.format, target: target) { return try convertForeign() }
             var chain = try options.open(source)
             if let snapshot { chain = try Self.view(chain, snapshot) }
             var convert = ConvertOptions(format: target)
@@ -69,6 +72,18 @@ struct ImageConvertCommand: ParsableCommand {
             try HostFiles().replace(path) { file in
                 try ProgressLine.show(progress.style) { try ImageConvert(chain, to: file, made, progress: $0).run() }
             }
+        }
+    }
+
+    /// From or to a format that qemu-img reads or writes for us.
+    private func convertForeign() throws {
+        guard backing == nil, !shallow, snapshot == nil, !compressed else {
+            throw CLIError("only a copy of a whole disk can be made from or to the formats that qemu-img converts for us")
+        }
+        let words = formatOptions.flatMap { $0.split(separator: ",").map(String.init) }
+        try ProgressLine.show(progress.style) {
+            try ForeignConvert.run(
+                source, format: options.format, options.context(), to: path, target, options: words, progress: $0)
         }
     }
 

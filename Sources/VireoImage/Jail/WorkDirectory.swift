@@ -1,0 +1,54 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// An empty directory beside the target, for a program that may write nowhere else.
+struct WorkDirectory {
+    let path: String
+
+    /// - Parameter target: a path; its directory has to be there.
+    init(beside target: String) throws {
+        let slash = target.lastIndex(of: "/")
+        let folder = try HostFiles().resolve(slash.map { $0 == target.startIndex ? "/" : String(target[..<$0]) } ?? ".")
+        var template = Array((folder + "/.vireo-convert-XXXXXX").utf8CString)
+        guard mkdtemp(&template) != nil else { throw ImageError.system(errno, "make a directory to work in", folder) }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Makes a file safe on disk and puts it in the place of `target`.
+    func release(_ name: String, to target: String) throws {
+        let file = path + "/" + name
+        let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw ImageError.system(errno, "open what was converted", target) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0, fchmod(descriptor, 0o644 & ~currentMask()) == 0 else {
+            throw ImageError.system(errno, "keep what was converted", target)
+        }
+        guard rename(file, target) == 0 else { throw ImageError.system(errno, "put it in its place", target) }
+        let folder = open(path + "/..", O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+        guard folder >= 0 else { throw ImageError.system(errno, "open the directory", target) }
+        defer { close(folder) }
+        guard fsync(folder) == 0 else { throw ImageError.system(errno, "keep the directory", target) }
+    }
+
+    private func currentMask() -> mode_t {
+        let mask = umask(0)
+        umask(mask)
+        return mask
+    }
+
+    /// The program makes plain files only.
+    func remove() {
+        if let directory = opendir(path) {
+            while let entry = readdir(directory) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                if name != ".", name != ".." { unlink(path + "/" + name) }
+            }
+            closedir(directory)
+        }
+        rmdir(path)
+    }
+}
