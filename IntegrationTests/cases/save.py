@@ -122,7 +122,8 @@ def damaged_save(t):
     with open(files[0], "rb") as file:
         good = file.read()
     dice = random.Random(22)
-    variants = [good[:0], good[:10], good[:len(good) // 2], good[:-1]]
+    # None: the file is gone.
+    variants = [None, good[:0], good[:10], good[:len(good) // 2], good[:-1]]
     for _ in range(int(4 * SCALE)):
         position = dice.randrange(len(good))
         variants.append(good[:position] + bytes([good[position] ^ (1 << dice.randrange(8))]) + good[position + 1:])
@@ -130,10 +131,14 @@ def damaged_save(t):
         if number:
             host.virsh("start", "damaged", "--paused", seconds=60)
             host.virsh("managedsave", "damaged", seconds=60)
-        with open(files[0], "wb") as file:
-            file.write(variant)
+        if variant is None:
+            os.remove(files[0])
+        else:
+            with open(files[0], "wb") as file:
+                file.write(variant)
         host.virsh("start", "damaged", seconds=60)
-        t.equal(host.virsh("domstate", "damaged"), "running", "after variant %d of %d bytes" % (number, len(variant)))
+        t.equal(host.virsh("domstate", "damaged"), "running",
+                "after variant %d of %s bytes" % (number, "no" if variant is None else len(variant)))
         if number == 0:
             Console.of(host, "damaged").wake()
         host.virsh("destroy", "damaged")
