@@ -178,7 +178,9 @@ struct ChangeTests {
         do {
             let chain = try ImageChain.open(top, format: .qcow2, OpenContext(policy: .person, access: .write), writing: 1)
             try chain.commit(into: 1)
+            let before = try chain.top.files[0].allocatedBytes()
             try (chain.top as? QCOW2Image)?.empty()
+            #expect(try chain.top.files[0].allocatedBytes() < before)
         }
         for path in [base, top] {
             try expectSound(path)

@@ -37,6 +37,7 @@ extension ImageChain {
             }
         }
         try base.flush()
+        progress.advance(to: virtualSize)
     }
 }
 
@@ -72,6 +73,7 @@ extension ImageChain {
             }
         }
         try top.setBacking(reference)
+        progress.advance(to: virtualSize)
     }
 
     /// Writes what `old` has into `top` wherever `new` would show something else, in whole clusters.

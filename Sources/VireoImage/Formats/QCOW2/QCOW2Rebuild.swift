@@ -92,7 +92,18 @@ extension QCOW2Writer {
             core.header = before
             throw error
         }
+        giveBackUnused(counts)
         try reload(header)
+    }
+
+    /// Gives the file system the space of everything that the new state does not use. A hint: where it fails the space stays taken.
+    private func giveBackUnused(_ counts: QCOW2Counts) {
+        var next: UInt64 = 0
+        counts.forEach { cluster, _ in
+            if cluster > next { try? file.zero(next * geometry.clusterSize..<cluster * geometry.clusterSize, .punchHole) }
+            next = cluster + 1
+        }
+        if let size = try? file.size(), size > next * geometry.clusterSize { try? file.truncate(to: next * geometry.clusterSize) }
     }
 
     /// Sets the copied flags of the active tables by the new counts. Tables that change are copied: the old state needs them as
