@@ -19,6 +19,10 @@ DESTDIR ?=
 SECONDS ?= 60
 SCALE ?= 1
 
+# Nothing looks up symbols of our programs, and relative relocations have a short form: without both, 6 MB less are mapped.
+RELEASE := swift build -c release --static-swift-stdlib --scratch-path .build-release -Xswiftc -use-ld=lld \
+    -Xlinker --no-export-dynamic -Xlinker -z -Xlinker pack-relative-relocs
+
 .PHONY: help build test unit integration check format hooks demo bench benchimages fuzz release deb install clean
 
 help: ## shows this list
@@ -74,8 +78,8 @@ fuzz: ## fuzzes the RPC decoder, XML reader, QMP lines and image headers, SECOND
 
 release: ## leaves vireod and vireo, which need no Swift on the host, in dist/
 	@Tools/install-deps.sh build
-	swift build -c release --static-swift-stdlib --scratch-path .build-release --product vireod
-	swift build -c release --static-swift-stdlib --scratch-path .build-release --product vireo
+	$(RELEASE) --product vireod
+	$(RELEASE) --product vireo
 	@mkdir -p dist
 	@for program in vireod vireo; do \
 	    strip -o dist/$$program .build-release/release/$$program; \

@@ -6,9 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sched.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -91,4 +92,19 @@ int vireo_set_direct(int fd, int direct) {
 
 void vireo_name_thread(const char *name) {
     (void)pthread_setname_np(pthread_self(), name);
+}
+
+// The linker's marks for the begin of the program and the end of its code. Nothing between them is written to: what
+// relocations change lies behind.
+extern const char __executable_start[];
+extern const char etext[];
+
+void vireo_trim_memory(void) {
+    (void)malloc_trim(0);
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)__executable_start + page - 1) & ~(page - 1);
+    uintptr_t end = (uintptr_t)etext & ~(page - 1);
+    if (begin < end) {
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
+    }
 }

@@ -64,6 +64,9 @@ public final class DescriptorLoop: SerialExecutor {
         }
     }
 
+    /// Bytes that `withScratch` lends.
+    public static let scratchSize = 64 << 10
+
     /// The id under which `wakeUp` is registered with epoll.
     private static let wakeUpID: UInt64 = 0
 
@@ -71,6 +74,9 @@ public final class DescriptorLoop: SerialExecutor {
     private let epoll: CInt
     private let wakeUp: CInt
     private let thread = Atomic<UInt>(0)
+    /// Touched on the thread of the loop only, as `withScratch` checks.
+    private nonisolated(unsafe) let scratch = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: DescriptorLoop.scratchSize, alignment: 16)
 
     private init() {
         epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
@@ -172,6 +178,14 @@ public final class DescriptorLoop: SerialExecutor {
     public func isIsolatingCurrentContext() -> Bool? { isCurrent }
 
     private var isCurrent: Bool { thread.load(ordering: .acquiring) == UInt(pthread_self()) }
+
+    /// Lends `body` a block of memory until it returns, so that not every read of a socket allocates one of its own.
+    ///
+    /// Only on the loop, and not from within another `body`.
+    public func withScratch<Result>(_ body: (UnsafeMutableRawBufferPointer) throws -> Result) rethrows -> Result {
+        precondition(isCurrent, "the scratch memory belongs to the thread of the loop")
+        return try body(scratch)
+    }
 
     // MARK: The thread
 

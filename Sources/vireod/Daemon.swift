@@ -1,6 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CVireo
 import Glibc
 import Logging
 import SystemPackage
@@ -41,14 +42,24 @@ struct Daemon {
         try await libvirt.start()
         _ = await isServing.wait(upTo: .seconds(10))
         announce()
+        let trimming = Task { await trimMemory(hypervisor) }
 
         let signal = await signals.next()
         logger.info("ending; guests run on", metadata: [LogKey.reason: "signal \(signal)"])
+        trimming.cancel()
         await http.shutdown()
         await libvirt.shutdown()
         await web.value
         await hypervisor.shutdown()
         lock.release()
+    }
+
+    /// Start-up runs through a good part of the program once; a daemon that waits for clients need not keep that mapped.
+    private func trimMemory(_ hypervisor: Hypervisor) async {
+        _ = try? await hypervisor.capabilities()
+        // Until what the probe left behind is gone, too.
+        guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
+        vireo_trim_memory()
     }
 
     private func serviceConfiguration(_ paths: HostPaths) -> ServiceConfiguration {

@@ -97,6 +97,10 @@ int vireo_set_direct(int fd, int direct);
 // Names the calling thread, for top and debuggers; up to 15 bytes.
 void vireo_name_thread(const char *name);
 
+// Gives back what only start-up needed: free heap, and pages of the program that are in the file anyway and come back
+// when they are touched.
+void vireo_trim_memory(void);
+
 // MARK: socket.c
 
 // A listening stream socket at path, which must not exist; mode is set before anybody can connect.

@@ -18,12 +18,13 @@ final class ChannelTransport: ConnectionTransport {
 
     init(_ channel: any Channel, connection: ClientConnection) { (self.channel, self.connection) = (channel, connection) }
 
-    func send(_ bytes: ByteBuffer, descriptors: [PassedDescriptor]) {
+    func send(_ bytes: inout ByteBuffer, descriptors: [PassedDescriptor]) {
         // Descriptors travel over unix sockets only, and those have another transport.
         for descriptor in descriptors { try? descriptor.close() }
         let size = bytes.readableBytes
         unsentBytes += size
         let write = channel.writeAndFlush(bytes)
+        bytes = ByteBuffer()
         write.whenComplete { [weak connection] _ in connection?.assumeIsolated { $0.channelSent(size) } }
         lastWrite = write
     }

@@ -224,8 +224,7 @@ package actor ClientConnection {
             return
         }
         if output.readableBytes > 0 || !descriptors.isEmpty {
-            transport.send(output, descriptors: descriptors)
-            output = ByteBuffer()
+            transport.send(&output, descriptors: descriptors)
         }
         if closesAfterOutput { transport.close(afterSending: true) }
         updateReading()

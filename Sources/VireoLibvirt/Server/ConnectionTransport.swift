@@ -12,10 +12,10 @@ package protocol ConnectionTransport: AnyObject {
     /// Bytes that were taken but not sent yet.
     var unsentBytes: Int { get }
 
-    /// Sends bytes, then the descriptors, each with a byte of its own; takes the descriptors over.
+    /// Sends bytes, then the descriptors, each with a byte of its own; takes the descriptors over, and leaves `bytes` empty.
     ///
     /// Never waits: what cannot be sent at once is kept. The connection is told `didSend` when some of it went out.
-    func send(_ bytes: ByteBuffer, descriptors: [PassedDescriptor])
+    func send(_ bytes: inout ByteBuffer, descriptors: [PassedDescriptor])
 
     /// Whether to go on reading from the client.
     func setReading(_ reading: Bool)

@@ -12,8 +12,8 @@ internal import VireoCore
 /// NIO reads sockets with `read`, which throws passed descriptors away; so this reads with `recvmsg` always. The kernel then
 /// never lets a descriptor go by unseen, however messages and carrier bytes are merged.
 final class UnixTransport: ConnectionTransport {
-    /// The most bytes that one turn of the loop takes from one client, so that it does not starve the others.
-    private static let readLimit = 64 << 10
+    /// The most memory that is kept from one answer to the next.
+    private static let keptCapacity = 4 << 10
 
     private struct Segment {
         var bytes: ByteBuffer
@@ -46,17 +46,18 @@ final class UnixTransport: ConnectionTransport {
 
     // MARK: Reading
 
-    /// Reads once and hands in what came.
+    /// Reads once and hands in what came: at most the loop's scratch memory, so that one client does not starve the others.
     func read() {
         guard isReading else { return }
         var descriptors: [PassedDescriptor] = []
-        let outcome = withUnsafeTemporaryAllocation(byteCount: Self.readLimit, alignment: 16) {
-            space -> Result<ByteBuffer, Errno> in
-            var (numbers, count) = ([CInt](repeating: -1, count: Int(VIREO_MAX_FDS)), Int(VIREO_MAX_FDS))
-            let received = vireo_recv_fds(socket, space.baseAddress, space.count, &numbers, &count)
-            guard received >= 0 else { return .failure(Errno(rawValue: errno)) }
-            descriptors = numbers.prefix(count).map(PassedDescriptor.init(rawValue:))
-            return .success(ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: space.prefix(received))))
+        let outcome = loop.withScratch { space in
+            withUnsafeTemporaryAllocation(of: CInt.self, capacity: Int(VIREO_MAX_FDS)) { numbers -> Result<ByteBuffer, Errno> in
+                var count = numbers.count
+                let received = vireo_recv_fds(socket, space.baseAddress, space.count, numbers.baseAddress, &count)
+                guard received >= 0 else { return .failure(Errno(rawValue: errno)) }
+                if count > 0 { descriptors = numbers.prefix(count).map(PassedDescriptor.init(rawValue:)) }
+                return .success(ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: space.prefix(received))))
+            }
         }
         switch outcome {
         case .success(let bytes) where bytes.readableBytes == 0: connection.assumeIsolated { $0.ended("closed by the client") }
@@ -85,13 +86,24 @@ final class UnixTransport: ConnectionTransport {
 
     // MARK: Writing
 
-    func send(_ bytes: ByteBuffer, descriptors: [PassedDescriptor]) {
+    func send(_ bytes: inout ByteBuffer, descriptors: [PassedDescriptor]) {
         let wasIdle = queue.isEmpty
+        if wasIdle, descriptors.isEmpty, sendAtOnce(&bytes) { return }
+        defer { bytes = ByteBuffer() }
         queue.append(Segment(bytes: bytes, descriptors: descriptors[...]))
         unsentBytes += bytes.readableBytes + descriptors.count
         guard wasIdle else { return }
         _ = drain()
         if !queue.isEmpty { updateInterest() }
+    }
+
+    /// The usual case: the socket takes the whole answer, and its memory serves the next one.
+    private func sendAtOnce(_ bytes: inout ByteBuffer) -> Bool {
+        let sent = bytes.withUnsafeReadableBytes { vireo_send_fds(socket, $0.baseAddress, $0.count, nil, 0) }
+        if sent > 0 { bytes.moveReaderIndex(forwardBy: sent) }
+        guard bytes.readableBytes == 0 else { return false }
+        if bytes.capacity > Self.keptCapacity { bytes = ByteBuffer() } else { bytes.clear(minimumCapacity: 0) }
+        return true
     }
 
     /// Sends what the socket takes; returns whether anything went out.
