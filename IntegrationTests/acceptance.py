@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,11 +26,18 @@ LIST = os.path.join(HERE, "IntegrationTests", "acceptance-passing.txt")
 
 
 def start(root):
-    """Starts vireod on `root`, waits until it answers and notes its pid in ROOT.pid."""
+    """Starts vireod on `root`, waits until it answers and notes its pid in ROOT.pid.
+
+    It listens on TCP and TLS, too: ROOT.ports names the two ports, ROOT.pki has the certificates.
+    """
     program = os.path.join(os.environ.get("VIREO_BIN", os.path.join(HERE, ".build", "debug")), "vireod")
+    command = [program, "--root", root, "--hostname", "acceptance"]
+    with open(root + ".ports", encoding="ascii") as file:
+        tcp, tls = file.read().split()
+    command += ["--listen-tcp", "127.0.0.1:" + tcp, "--listen-tls", "127.0.0.1:" + tls, "--pki", root + ".pki"]
     with open(root + ".log", "ab") as log:
         read, write = os.pipe()
-        process = subprocess.Popen([program, "--root", root, "--hostname", "acceptance"], stdout=write, stderr=log,
+        process = subprocess.Popen(command, stdout=write, stderr=log,
                                    stdin=subprocess.DEVNULL, start_new_session=True)
         os.close(write)
     with os.fdopen(read) as said:
@@ -73,9 +81,22 @@ def passing():
         return [line.split("#")[0].strip() for line in file if line.split("#")[0].strip()]
 
 
-def run_cases(suite, uri, root, report, environment, chosen, jobs):
+def free_ports(count):
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def run_cases(suite, root, report, environment, chosen, jobs):
     """Runs the chosen cases (all for an empty list) and returns what the suite says of each."""
-    command = ["/usr/bin/python3", os.path.join(suite, "run.py"), "--uri", uri, "--json", report, "--jobs", jobs,
+    with open(root + ".ports", encoding="ascii") as file:
+        tcp, tls = file.read().split()
+    command = ["/usr/bin/python3", os.path.join(suite, "run.py"), "--json", report, "--jobs", jobs,
+               "--uri", "qemu+unix:///system?socket=%s/run/libvirt-sock" % root,
+               "--tcp-uri", "qemu+tcp://127.0.0.1:%s/system" % tcp,
+               "--tls-uri", "qemu+tls://localhost:%s/system?pkipath=%s.pki" % (tls, root),
                "--restart-cmd", "/usr/bin/python3 %s --restart %s" % (os.path.abspath(__file__), root)]
     for pattern in chosen:
         command += ["--only", pattern]
@@ -110,9 +131,12 @@ def main():
     os.chmod(directory, 0o755)
     root, report = os.path.join(directory, "h"), os.path.join(directory, "report.json")
     os.mkdir(root)
+    subprocess.run([os.path.join(arguments.suite, "tools", "mkpki.sh"), root + ".pki"], check=True)
+    with open(root + ".ports", "w", encoding="ascii") as file:
+        file.write("%d %d" % tuple(free_ports(2)))
     start(root)
     try:
-        suite = [arguments.suite, "qemu+unix:///system?socket=%s/run/libvirt-sock" % root, root, report, environment]
+        suite = [arguments.suite, root, report, environment]
         cases = run_cases(*suite, chosen, arguments.jobs)
         # Two emulated guests at once can starve one's timer while it boots: what failed gets one more try, alone.
         failed = [case["id"] for case in cases if case["status"] in ("FAIL", "ERROR")]

@@ -13,10 +13,6 @@ HERE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CASES = []
 
 
-# How much longer than its bar a time may be in a test before it fails: tests run beside builds and guests.
-BUSY_HOST_FACTOR = 5
-
-
 class Skip(Exception):
     """A tool or a host feature is missing; the reason is the text."""
 
@@ -122,12 +118,6 @@ class Context:
     def true(self, condition, what):
         if not condition:
             raise Failure(what)
-
-    def quick(self, seen, bar, what):
-        """As `less` for times: a busy host may take some times the bar, which the benchmarks hold to; a hang takes longer."""
-        print("    %s: %.4g (bar %.4g)" % (what, seen, bar))
-        if not seen <= bar * BUSY_HOST_FACTOR:
-            raise Failure("%s: %.4g is above %d times %.4g" % (what, seen, BUSY_HOST_FACTOR, bar))
 
     def less(self, seen, limit, what):
         print("    %s: %.4g (limit %.4g)" % (what, seen, limit))
