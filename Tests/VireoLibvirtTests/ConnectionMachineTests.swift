@@ -165,7 +165,7 @@ struct ConnectionMachineTests {
             machine.receive(ByteBuffer(bytes: bytes))
             while machine.next() != nil {}
         }
-        var copy = ByteBuffer(repeating: UInt8(truncatingIfNeeded: seed), count: 4096)
+        let copy = ByteBuffer(repeating: UInt8(truncatingIfNeeded: seed), count: 4096)
         copy.withUnsafeReadableBytes { fuzzRPC($0) }
     }
 }

@@ -224,7 +224,11 @@ package actor ClientConnection {
             return
         }
         if output.readableBytes > 0 || !descriptors.isEmpty {
-            transport.send(&output, descriptors: descriptors)
+            // A channel may answer `didSend` from within, which comes back here: `output` must not be lent meanwhile.
+            var bytes = output
+            output = ByteBuffer()
+            transport.send(&bytes, descriptors: descriptors)
+            if output.readableBytes == 0 { output = bytes }
         }
         if closesAfterOutput { transport.close(afterSending: true) }
         updateReading()

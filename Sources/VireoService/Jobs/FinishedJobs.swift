@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Synchronization
-package import VireoCore
+internal import VireoCore
 
 /// The jobs of all domains that ended lately, for whoever asks how they went: at most `limit`, for at most `lifetime`.
 package final class FinishedJobs: Sendable {

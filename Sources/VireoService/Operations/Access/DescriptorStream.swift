@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-package import SystemPackage
+internal import SystemPackage
 package import VireoCore
 
 /// A descriptor that bytes come from and go to: a terminal, a socket. For one reader and one writer at a time.

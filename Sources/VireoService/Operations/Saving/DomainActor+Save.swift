@@ -61,7 +61,7 @@ extension DomainActor {
             definition = try await hypervisor.readDefinition(xml)
             try SavedDefinition.checkCompatible(definition, with: live)
         }
-        let format = try compression ?? hypervisor.configuration.saveCompression
+        let format = compression ?? hypervisor.configuration.saveCompression
         let wasRunning = try await pauseForJob(.save)
         var header = SaveHeader(
             xml: DomainXML.write(definition, WriteOptions(inactive: true, secure: true)),
