@@ -47,7 +47,8 @@ def make_certificates(directory, clients):
 def everyday_work(t, host, uri, encrypted):
     connection = libvirt.open(uri)
     t.equal((connection.isEncrypted(), connection.isSecure()), (encrypted, encrypted))
-    domain = connection.defineXML(domain_xml(t.assets, "far", boots=False, memory_mib=64, serial=""))
+    domain = connection.defineXML(domain_xml(t.assets, "far", boots=False, memory_mib=64, serial="",
+                                             devices="<video><model type='vga'/></video>"))
     seen, done = [], threading.Event()
     connection.domainEventRegisterAny(
         domain, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, lambda _c, _d, event, _x, _o: (seen.append(event), done.set()), None)
