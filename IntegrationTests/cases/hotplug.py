@@ -365,3 +365,24 @@ def iothreads(t):
     t.equal((len(domain.ioThreadInfo(LIVE)), len(domain.ioThreadInfo(CONFIG))), (2, 1))
     domain.delIOThread(4, LIVE)
     t.equal(len(domain.ioThreadInfo(LIVE)), 1)
+
+
+@test("Memory is plugged in, counts as the domain's, and a daemon that was killed knows of it")
+def memory(t):
+    host = t.daemon()
+    xml = domain_xml(t.assets, "grows", memory_mib=128, boots=False,
+                     top="<cpu><numa><cell id='0' cpus='0' memory='128' unit='MiB'/></numa></cpu>").replace(
+        "<memory", "<maxMemory slots='2' unit='MiB'>512</maxMemory><memory", 1)
+    name = host.define(xml)
+    host.virsh("start", name)
+    module = "<memory model='dimm'><target><size unit='MiB'>%d</size><node>0</node></target></memory>"
+    domain = host.connect().lookupByName(name)
+    domain.attachDeviceFlags(module % 128, LIVE | CONFIG)
+    t.raises(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, domain.attachDeviceFlags, module % 384, LIVE)
+    host.restart()
+    for options in ([], ["--inactive"]):
+        t.equal(ElementTree.fromstring(host.virsh("dumpxml", name, *options)).find("memory").text, str(256 << 10))
+    t.equal(qmp(host, name, "query-memory-devices")[0]["data"]["size"], 128 << 20)
+    host.virsh("destroy", name)
+    host.virsh("start", name)
+    t.equal(qmp(host, name, "query-memory-devices")[0]["data"]["id"], "dimm0")

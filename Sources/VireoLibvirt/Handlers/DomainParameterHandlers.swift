@@ -11,6 +11,7 @@ extension HandlerTable {
         addScheduler()
         addDiskTuning()
         addStoredTunables()
+        addPerformanceEvents()
     }
 
     private mutating func addScheduler() {
@@ -71,6 +72,20 @@ extension HandlerTable {
         }
         on(RemoteCalls.domainSetBlockThreshold) { args, call in
             try await call.domain(args.dom).setBlockThreshold(args.dev, bytes: args.threshold, client: call.client)
+            return XDRVoid()
+        }
+    }
+
+    private mutating func addPerformanceEvents() {
+        on(RemoteCalls.domainGetPerfEvents) { args, call in
+            let events = try call.domain(args.dom).view.performanceEvents(ChangeScope(flags: args.flags))
+            return RemoteDomainGetPerfEventsRet(params: events.map { RemoteTypedParam($0) })
+        }
+        on(RemoteCalls.domainSetPerfEvents) { args, call in
+            // The procedure's table leaves it open to readers, libvirt's library does not.
+            try call.requireWriteAccess()
+            try await call.domain(args.dom).setPerformanceEvents(
+                args.params.map { TypedParameter($0) }, scope: ChangeScope(flags: args.flags), client: call.client)
             return XDRVoid()
         }
     }

@@ -89,7 +89,10 @@ extension QEMUArguments {
     // MARK: Memory
 
     static func addMemory(_ domain: Domain, _ resources: LaunchResources, to line: inout CommandLine) throws(VireoError) {
-        let total = domain.memory.total.roundedUp(toMultipleOf: 1 << 20)
+        // Modules are devices of their own.
+        let modules = domain.devices.memoryModules.reduce(UInt64(0)) { $0 &+ $1.size.bytes }
+        let initial = domain.memory.total.bytes > modules ? domain.memory.total.bytes - modules : 0
+        let total = ByteCount(bytes: initial).roundedUp(toMultipleOf: 1 << 20)
         if let hotplug = domain.memory.hotplug {
             line.add("-m", "size=\(total.kibibytes)k,slots=\(hotplug.slots),maxmem=\(hotplug.maximum.kibibytes)k")
         } else {

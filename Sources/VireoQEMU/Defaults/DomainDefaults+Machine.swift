@@ -129,6 +129,7 @@ extension DomainDefaults {
         guard domain.memory.total.bytes > 0 else {
             throw VireoError(.xmlError, "a domain needs memory: give <memory>, or <cell>s with memory", origin: .domain)
         }
+        if domain.memory.hotplug != nil { MemoryModules.assignSlots(&domain) }
         let current = domain.memory.current ?? .zero
         if current == .zero || current > domain.memory.total { domain.memory.current = domain.memory.total }
         if let hotplug = domain.memory.hotplug, hotplug.maximum < domain.memory.total {

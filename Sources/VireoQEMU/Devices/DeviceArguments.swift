@@ -85,7 +85,7 @@ package struct DeviceBuilder {
             throw unsupported("hostdev", "passing through devices of the host (\(devices.hostDevices[index].source.typeWord))")
         case .smartcard: throw unsupported("smartcard", "smart cards")
         case .sharedMemory: throw unsupported("shmem", "shared memory")
-        case .memoryModule: throw unsupported("memory", "memory modules")
+        case .memoryModule(let index): try memoryModule(devices.memoryModules[index])
         case .redirectedDevice: throw unsupported("redirdev", "redirected USB devices")
         case .iommu: throw unsupported("iommu", "a virtual IOMMU")
         }

@@ -47,7 +47,7 @@ enum AttachmentChecks {
             guard live.devices.vsock == nil else {
                 throw VireoError(.operationInvalid, "the domain already has a vsock device")
             }
-        case .memoryModule: throw unsupported(device)
+        case .memoryModule(let module): try MemoryModules.check(module, in: live)
         case .filesystem(let filesystem):
             throw VireoError(
                 .operationUnsupported,

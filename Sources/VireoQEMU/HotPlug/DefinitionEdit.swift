@@ -35,7 +35,10 @@ package enum DefinitionEdit {
             if devices.sharedMemories.contains(where: { $0.name == memory.name }) {
                 throw VireoError(.operationInvalid, "device is already in the domain configuration", origin: .qemu)
             }
-        case .interface, .sound, .serial, .parallel, .console, .channel, .rng, .input, .redirectedDevice, .memoryModule: break
+        case .memoryModule(let module):
+            try MemoryModules.check(module, in: domain)
+            MemoryModules.noteAdded(module, to: &domain.memory)
+        case .interface, .sound, .serial, .parallel, .console, .channel, .rng, .input, .redirectedDevice: break
         case .smartcard, .tpm, .graphics, .audio, .video, .hub, .memoryBalloon, .panic, .iommu:
             throw unsupported("attach", device)
         }
@@ -76,6 +79,9 @@ package enum DefinitionEdit {
     private static func detach(_ reference: DeviceReference, from domain: inout Domain) throws(VireoError) {
         // The first console is another name of the first serial port, and goes with it.
         if reference == .serial(0), domain.devices.consoles.first?.targetType == .serial { domain.devices.consoles.remove(at: 0) }
+        if case .memoryModule(let index) = reference {
+            MemoryModules.noteRemoved(domain.devices.memoryModules[index], from: &domain.memory)
+        }
         domain.devices.remove(reference)
     }
 

@@ -20,7 +20,10 @@ package struct LiveAttachment: Hashable, Sendable {
 
     /// Adds the devices to the live definition as it is by now.
     package func apply(to live: inout Domain) {
-        for device in devices { Self.insert(device, into: &live.devices) }
+        for device in devices {
+            Self.insert(device, into: &live.devices)
+            if case .memoryModule(let module) = device { MemoryModules.noteAdded(module, to: &live.memory) }
+        }
     }
 
     /// Fills in `device` as a definition's would be, chooses its address and alias, and adds a controller where libvirt does.
@@ -48,6 +51,10 @@ package struct LiveAttachment: Hashable, Sendable {
             domain.devices.controllers[index].model = scsiModel
         }
         try DomainDefaults.fillControllers(&domain, context)
+        if case .memoryModule(let module) = wanted {
+            MemoryModules.assignSlots(&domain)
+            MemoryModules.noteAdded(module, to: &domain.memory)
+        }
         try DomainValidation.check(domain, context)
         try place(&domain, context)
         var references = domain.devices.controllers.indices.filter { index in

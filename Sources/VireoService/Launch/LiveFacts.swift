@@ -68,6 +68,15 @@ enum LiveFacts {
 }
 
 extension LiveFacts {
+    /// Where the guest has its memory modules.
+    static func apply(memoryDevices answer: JSONValue, to domain: inout Domain) {
+        for entry in answer.arrayValue ?? [] {
+            guard let alias = entry["data"]?["id"]?.stringValue, let slot = entry["data"]?["slot"]?.intValue,
+                let index = domain.devices.memoryModules.firstIndex(where: { $0.alias == alias })
+            else { continue }
+            domain.devices.memoryModules[index].address = .dimm(slot: slot, base: entry["data"]?["addr"]?.uint64Value)
+        }
+    }
 
     /// The layers below each disk, as QEMU opened them.
     static func apply(blocks answer: JSONValue, to domain: inout Domain) {

@@ -96,7 +96,12 @@ extension DomainActor {
     /// Takes devices out of the live definition.
     func removeFromLive(_ aliases: [String]) {
         for alias in aliases {
-            if let reference = live?.devices.reference(alias: alias) { live?.devices.remove(reference) }
+            guard var definition = live, let reference = definition.devices.reference(alias: alias) else { continue }
+            if case .memoryModule(let module) = definition.devices.device(at: reference) {
+                MemoryModules.noteRemoved(module, from: &definition.memory)
+            }
+            definition.devices.remove(reference)
+            live = definition
         }
     }
 }
