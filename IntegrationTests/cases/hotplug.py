@@ -307,7 +307,7 @@ def refusals(t):
             (libvirt.VIR_ERR_OPERATION_UNSUPPORTED, disk_xml(image(t, "s.qcow2"), "sdb", "sata")),
             (libvirt.VIR_ERR_OPERATION_UNSUPPORTED, "<controller type='usb' model='qemu-xhci'/>"),
             (libvirt.VIR_ERR_OPERATION_UNSUPPORTED, "<input type='mouse' bus='ps2'/>"),
-            (libvirt.VIR_ERR_XML_ERROR, "<nonsense/>"),
+            (libvirt.VIR_ERR_CONFIG_UNSUPPORTED, "<nonsense/>"),
             (libvirt.VIR_ERR_SYSTEM_ERROR, disk_xml(t.path("missing"), "vdb")),
             (libvirt.VIR_ERR_CONFIG_UNSUPPORTED, "<hostdev mode='subsystem' type='pci'><source>"
              "<address domain='0' bus='0x1e' slot='0x1d' function='1'/></source></hostdev>")]:

@@ -4,6 +4,9 @@
 import difflib
 import os
 import re
+import subprocess
+
+import libvirt
 
 from harness import Failure, Skip, test
 from harness.guest import disk_xml, domain_xml
@@ -197,3 +200,107 @@ def virsh_session(t):
             differences.append("virsh %s\n    libvirtd: %s\n    vireod:   %s" % (line, said[0], said[1]))
     if differences:
         raise Failure("%d commands differ\n%s" % (len(differences), "\n".join(differences)))
+
+
+def changes(t):
+    """What is done to the devices of a running domain, in this order: which call, the XML, the flags (1 live, 2 config, 4 force)."""
+    def image(name, form="raw"):
+        path = t.path(name)
+        if not os.path.exists(path):
+            subprocess.run(["qemu-img", "create", "-q", "-f", form, path, "1M"], check=True)
+        return path
+
+    def disk(name, target, bus, extra="", kind="disk"):
+        # Two QEMUs have the image open at once.
+        return ("<disk type='file' device='%s'><driver name='qemu' type='raw'/><source file='%s'/><target dev='%s' bus='%s'/>"
+                "<shareable/>%s</disk>" % (kind, image(name), target, bus, extra))
+
+    tray = "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/>%s<target dev='sdc' bus='sata'/><readonly/></disk>"
+    card = "<interface type='user'><mac address='52:54:00:aa:00:01'/><model type='%s'/>%s</interface>"
+    rng = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+    yield "attach", disk("v.img", "vdb", "virtio"), 1
+    yield "attach", disk("v.img", "vdb", "virtio"), 1
+    yield "attach", disk("v2.img", "vdc", "virtio", "<serial>two</serial><iotune><total_iops_sec>50</total_iops_sec></iotune>"), 3
+    yield "attach", disk("v2.img", "vdc", "virtio"), 2
+    yield "attach", disk("s.img", "sda", "scsi"), 1
+    yield "attach", disk("u.img", "sdd", "usb"), 3
+    yield "attach", disk("x.img", "sde", "sata"), 1
+    yield "attach", disk("x.img", "fda", "fdc", "", "floppy"), 1
+    yield "attach", disk("x.img", "vde", "virtio", "<boot order='1'/>"), 1
+    yield "update", tray % "", 1
+    yield "update", tray % ("<source file='%s'/>" % image("other.iso")), 3
+    yield "update", (tray % "").replace("sdc", "sdz"), 1
+    yield "update", (tray % "").replace("sdc", "sdz"), 2
+    yield "update", disk("v3.img", "vdb", "virtio"), 1
+    yield "update", disk("v.img", "vdb", "virtio").replace("type='raw'", "type='raw' cache='none'"), 1
+    yield "attach", card % ("virtio", ""), 3
+    yield "update", card % ("virtio", "<link state='down'/>"), 3
+    yield "update", card % ("e1000", ""), 1
+    yield "update", rng, 1
+    yield "update", rng, 2
+    yield "attach", rng, 3
+    yield "attach", "<input type='tablet' bus='usb'/>", 1
+    yield "attach", "<input type='mouse' bus='ps2'/>", 1
+    yield "attach", "<input type='keyboard' bus='virtio'/>", 1
+    yield "attach", "<channel type='pty'><target type='virtio' name='org.example.1'/></channel>", 1
+    yield "attach", "<memballoon model='virtio'/>", 1
+    yield "attach", "<memballoon model='virtio'/>", 2
+    yield "attach", "<controller type='usb' model='qemu-xhci'/>", 1
+    yield "attach", "<controller type='scsi' index='0' model='virtio-scsi'/>", 1
+    yield "attach", "<controller type='scsi' index='1' model='virtio-scsi'/>", 3
+    yield "attach", "<watchdog model='i6300esb' action='reset'/>", 2
+    yield "attach", "<watchdog model='i6300esb' action='reset'/>", 2
+    yield "attach", "<sound model='ich9'/>", 1
+    yield "attach", "<nonsense/>", 1
+    yield "attach", "<disk", 1
+    yield "detach", disk("s.img", "sdq", "scsi"), 1
+    yield "detach", disk("s.img", "sdq", "scsi"), 2
+    yield "detach", (card % ("virtio", "")).replace("00:01", "00:99"), 1
+    yield "detach", (card % ("virtio", "")).replace("00:01", "00:99"), 2
+    yield "detach", "<memballoon model='virtio'/>", 1
+    yield "detach", "<input type='mouse' bus='ps2'/>", 1
+    yield "detach", rng.replace("urandom", "random"), 1
+    yield "detach", "<controller type='scsi' index='7' model='virtio-scsi'/>", 1
+    yield "detach", "<controller type='pci' index='1' model='pcie-root-port'/>", 1
+    yield "detach", disk("c.img", "sdc", "sata", "", "cdrom"), 1
+    yield "detach", disk("u.img", "sdd", "usb"), 3
+    yield "detach", rng, 2
+    yield "detach", card % ("virtio", ""), 2
+    yield "detach", disk("v2.img", "vdc", "virtio"), 2
+
+
+@test("Devices that are attached, detached and changed look, and are refused, as with libvirtd", seconds=200)
+def device_changes(t):
+    ours, theirs = both(t)
+    differences = []
+    ports = "<controller type='pci' index='0' model='pcie-root'/><controller type='scsi' index='0' model='virtio-scsi'/><controller type='virtio-serial' index='0'/>" + "".join(
+        "<controller type='pci' index='%d' model='pcie-root-port'/>" % index for index in range(1, 15))
+    tray = "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='sdc' bus='sata'/><readonly/></disk>"
+    xml = domain_xml(t.assets, "changes", boots=False, devices=ports + tray)
+    domains = []
+    for host in (theirs, ours):
+        name = host.define(xml)
+        host.virsh("start", name, "--paused", seconds=60)
+        domains.append(host.connect().lookupByName(name))
+    for number, (call, piece, flags) in enumerate(changes(t)):
+        codes = []
+        for domain in domains:
+            action = {"attach": domain.attachDeviceFlags, "detach": domain.detachDeviceFlags, "update": domain.updateDeviceFlags}[call]
+            try:
+                action(piece, flags)
+                codes.append((None, ""))
+            except libvirt.libvirtError as error:
+                codes.append((error.get_error_code(), error.get_error_message()))
+        title = "%d: %s %s, flags %d" % (number, call, piece, flags)
+        if codes[0][0] != codes[1][0]:
+            differences.append("%s: libvirtd %s, vireod %s" % (title, codes[0], codes[1]))
+            continue
+        for what, options in (("live", 0), ("inactive", libvirt.VIR_DOMAIN_XML_INACTIVE)):
+            before = len(differences)
+            # Failed attempts use up numbers of layers in libvirtd.
+            texts = [re.sub(r"(<source [^>]*?) index='[0-9]+'", r"\1", domain.XMLDesc(options)) for domain in domains]
+            compare_xml(texts[1], texts[0], "%s, %s" % (title, what), differences)
+            if len(differences) > before:
+                break
+    if differences:
+        raise Failure("%d changes differ\n%s" % (len(differences), "\n".join(differences)))

@@ -24,6 +24,7 @@ package enum LiveDefinition {
             domain.devices.disks[index].driver.format = nil
         }
         numberLayers(&domain.devices)
+        for index in domain.devices.disks.indices { prepareCache(of: &domain.devices.disks[index]) }
         for index in domain.devices.channels.indices { prepare(&domain.devices.channels[index], index: index, channels) }
         for index in domain.devices.graphics.indices {
             switch domain.devices.graphics[index].kind {
@@ -43,6 +44,11 @@ package enum LiveDefinition {
             resource.partition = "/machine"
             domain.resource = resource
         }
+    }
+
+    /// A disk that others write too is not kept in the host's page cache, unless the definition says how.
+    static func prepareCache(of disk: inout Disk) {
+        if disk.isShareable, !disk.isReadOnly, disk.driver.cache == nil { disk.driver.cache = DiskDriver.Cache.none }
     }
 
     /// Gives a channel the socket that it does not name, in `directory`.

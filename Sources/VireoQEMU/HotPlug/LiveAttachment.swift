@@ -57,12 +57,17 @@ package struct LiveAttachment: Hashable, Sendable {
         }
         try DomainValidation.check(domain, context)
         try place(&domain, context)
-        var references = domain.devices.controllers.indices.filter { index in
-            let controller = domain.devices.controllers[index]
-            return !live.devices.controllers.contains {
+        func isNew(_ controller: Controller) -> Bool {
+            !live.devices.controllers.contains {
                 $0.kind == controller.kind && $0.index == controller.index && $0.model == controller.model
             }
-        }.map(DeviceReference.controller)
+        }
+        for controller in domain.devices.controllers.filter(isNew) {
+            domain.devices.controllers.removeAll { $0 == controller }
+            domain.devices.insert(controller)
+        }
+        var references = domain.devices.controllers.indices.filter { isNew(domain.devices.controllers[$0]) }.map(
+            DeviceReference.controller)
         for reference in references {
             let controller = domain.devices[reference]
             guard case .controller(let index) = reference, domain.devices.controllers[index].kind != .pci else {
@@ -72,7 +77,7 @@ package struct LiveAttachment: Hashable, Sendable {
                 )
             }
         }
-        if !references.contains(added) { references.append(added) }
+        if case .controller = added {} else { references.append(added) }
         for reference in references { DomainAliases.assign(to: reference, in: &domain) }
         if case .channel(let index) = added { LiveDefinition.prepare(&domain.devices.channels[index], index: index, directory) }
         LiveDefinition.numberLayers(&domain.devices)
@@ -87,6 +92,7 @@ package struct LiveAttachment: Hashable, Sendable {
         case .disk(var disk):
             try DomainDefaults.fillDisk(&disk, in: domain.devices)
             if disk.source.isEmpty { disk.driver.format = nil }
+            LiveDefinition.prepareCache(of: &disk)
             return .disk(disk)
         case .controller(var controller):
             controller.index = controller.index ?? domain.devices.freeControllerIndex(controller.kind)
@@ -111,6 +117,10 @@ package struct LiveAttachment: Hashable, Sendable {
             devices.disks.append(disk)
             DomainDefaults.sortDisks(&devices)
             return devices.disks.firstIndex { $0.target == disk.target }.map(DeviceReference.disk)
+        case .controller(let controller):
+            devices.insert(controller)
+            return devices.controllers.firstIndex { $0.kind == controller.kind && $0.index == controller.index }.map(
+                DeviceReference.controller)
         default: return devices.add(device)
         }
     }

@@ -111,7 +111,7 @@ extension Device {
         case "memory": self = .memoryModule(try MemoryModule(element))
         case "iommu": self = .iommu(try IOMMU(element))
         case "vsock": self = .vsock(try Vsock(element))
-        default: throw .malformed("unknown device type '\(element.name)'")
+        default: throw VireoError(.configUnsupported, "unknown device type '\(element.name)'", origin: .domain)
         }
     }
 
