@@ -55,35 +55,10 @@ extension HandlerTable {
         }
     }
 
-    /// libvirt's names of performance events (`virPerfEventType`).
-    private static let performanceEvents = [
-        "cmt", "mbmt", "mbml", "cpu_cycles", "instructions", "cache_references", "cache_misses", "branch_instructions",
-        "branch_misses", "bus_cycles", "stalled_cycles_frontend", "stalled_cycles_backend", "ref_cpu_cycles", "cpu_clock",
-        "task_clock", "page_faults", "context_switches", "cpu_migrations", "page_faults_min", "page_faults_maj",
-        "alignment_faults", "emulation_faults",
-    ]
-
     private mutating func addAbsentFeatures() {
         fast(RemoteCalls.domainGetLaunchSecurityInfo) { args, call in
             _ = try call.domain(args.dom)
             return RemoteDomainGetLaunchSecurityInfoRet(params: [])
-        }
-        fast(RemoteCalls.domainGetPerfEvents) { args, call in
-            _ = try call.domain(args.dom)
-            return RemoteDomainGetPerfEventsRet(
-                params: Self.performanceEvents.map { RemoteTypedParam(TypedParameter($0, .boolean(false))) })
-        }
-        fast(RemoteCalls.domainSetPerfEvents) { args, call in
-            _ = try call.domain(args.dom)
-            for parameter in args.params {
-                guard Self.performanceEvents.contains(parameter.field),
-                    case .boolean(let isWanted) = TypedParameter(parameter).value
-                else { throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported") }
-                guard !isWanted else {
-                    throw VireoError(.argumentUnsupported, "unable to enable host cpu perf event for \(parameter.field)")
-                }
-            }
-            return XDRVoid()
         }
         on(RemoteCalls.domainGetMessages) { args, call in
             let isWanted = args.flags == 0 || args.flags & UInt32(Libvirt.VIR_DOMAIN_MESSAGE_TAINTING) != 0

@@ -24,7 +24,8 @@ package enum MemoryModules {
         guard cells > 0 else { throw refuse("at least one numa node has to be configured when enabling memory hotplug") }
         guard let node = module.node else { throw refuse("target NUMA node needs to be specified for memory device") }
         guard node >= 0, node < cells else {
-            throw refuse("can't add memory backend for guest node '\(node)' as the guest has only '\(cells)' NUMA nodes configured")
+            throw refuse(
+                "can't add memory backend for guest node '\(node)' as the guest has only '\(cells)' NUMA nodes configured")
         }
     }
 

@@ -128,7 +128,8 @@ extension DomainActor {
         let hasImages = live?.devices.disks.contains { !$0.source.isEmpty } ?? false
         let blocks = hasImages ? try await qmp("query-block") : Optional<JSONValue>.none
         let words = live?.cpu?.mode == .custom ? await featureWords() : Optional<JSONValue>.none
-        let modules = live?.devices.memoryModules.isEmpty == false ? try await qmp("query-memory-devices") : Optional<JSONValue>.none
+        let modules =
+            live?.devices.memoryModules.isEmpty == false ? try await qmp("query-memory-devices") : Optional<JSONValue>.none
         guard var definition = live else { return }
         if let modules { LiveFacts.apply(memoryDevices: modules, to: &definition) }
         LiveFacts.apply(ptys: LiveFacts.ptys(chardevs), to: &definition)

@@ -66,22 +66,26 @@ extension DomainActor {
             throw VireoError(.internalError, "the device cannot be detached: it has no alias")
         }
         try await note(PendingChange(.absent(alias: alias), inactive: inactive))
-        let outcome: UnplugOutcome?
         do {
-            // A guest forward is a part of the network, and no device.
-            if case .channel(let channel) = device, case .guestForward = channel.target {
-                outcome = .removed
-            } else {
-                outcome = try await unplug(alias, within: limit)
-            }
+            try await settle(device, alias, inactive: inactive, within: limit)
         } catch {
             await dropNote()
             throw error
         }
+        await dropNote()
+    }
+
+    private func settle(_ device: Device, _ alias: String, inactive: Domain?, within limit: Duration) async throws {
+        let outcome: UnplugOutcome?
+        // A guest forward is a part of the network, and no device.
+        if case .channel(let channel) = device, case .guestForward = channel.target {
+            outcome = .removed
+        } else {
+            outcome = try await unplug(alias, within: limit)
+        }
         switch outcome {
         case .removed?: try await finishUnplug(alias, inactive: inactive)
         case .refused?:
-            await dropNote()
             throw VireoError(.operationFailed, "unplug of device '\(alias)' was rejected by the guest", origin: .qemu)
         case nil: try await storeChange(inactive: inactive)
         }

@@ -54,8 +54,7 @@ extension DomainActor {
         case .present(let alias): happened = present.contains(alias)
         case .absent(let alias): happened = !present.contains(alias)
         case .medium(let drive, let node):
-            guard let inserted = await medium(of: drive) else { return }
-            happened = inserted == (node ?? "")
+            happened = await medium(of: drive) == (node ?? "")
         }
         logger.info(
             happened ? "finishing a change of devices" : "taking back a change of devices",
@@ -79,6 +78,8 @@ extension DomainActor {
                 if let after { await releaseFiles(of: after) }
             }
         } catch {
+            // It is still in the store for the next daemon, and no reason to refuse further changes.
+            run?.details.pending = nil
             logger.error("a change of devices could not be finished", metadata: [LogKey.error: "\(error)"])
         }
     }

@@ -27,21 +27,35 @@ extension DomainView {
 }
 
 extension DomainActor {
-    /// - Throws: `operationUnsupported` for a running guest; `invalidArg` for a name that is none, or a value that is no boolean.
+    /// Keeps which events are to be counted from the next start on.
+    ///
+    /// - Throws: `argumentUnsupported`, in libvirt's words, for an event of a running guest: none can be counted;
+    ///   `invalidArg` for a name that is none, or a value that is no boolean.
     package func setPerformanceEvents(
         _ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil
     ) async throws {
-        try await changeDefinition("performance events", scope, client) { definition in
-            for parameter in parameters {
-                guard PerformanceEventNames.all.contains(parameter.field), case .boolean(let isEnabled) = parameter.value else {
-                    throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported")
-                }
-                definition.performanceEvents.removeAll { $0.name == parameter.field }
-                definition.performanceEvents.append(PerformanceEvent(name: parameter.field, isEnabled: isEnabled))
+        let order = PerformanceEventNames.all
+        var wanted: [PerformanceEvent] = []
+        for parameter in parameters {
+            guard order.contains(parameter.field), case .boolean(let isEnabled) = parameter.value else {
+                throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported")
             }
-            let order = PerformanceEventNames.all
-            definition.performanceEvents.sort {
-                order.firstIndex(of: $0.name) ?? order.count < order.firstIndex(of: $1.name) ?? order.count
+            wanted.append(PerformanceEvent(name: parameter.field, isEnabled: isEnabled))
+        }
+        try await withJob(.modify, client: client) { [wanted] domain, _ in
+            let affected = try domain.resolve(scope)
+            if affected.live, let event = wanted.first(where: \.isEnabled) {
+                throw VireoError(.argumentUnsupported, "unable to enable host cpu perf event for \(event.name)")
+            }
+            guard affected.config else { return }
+            try await domain.updateInactive { definition in
+                for event in wanted {
+                    definition.performanceEvents.removeAll { $0.name == event.name }
+                    definition.performanceEvents.append(event)
+                }
+                definition.performanceEvents.sort {
+                    order.firstIndex(of: $0.name) ?? order.count < order.firstIndex(of: $1.name) ?? order.count
+                }
             }
         }
     }

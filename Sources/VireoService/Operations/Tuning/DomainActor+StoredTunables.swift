@@ -133,7 +133,7 @@ extension DomainActor {
         }
     }
 
-    func changeDefinition(
+    private func changeDefinition(
         _ what: String, _ scope: ChangeScope, _ client: ClientIdentity?,
         _ change: @Sendable (inout Domain) throws -> Void
     ) async throws {
