@@ -224,7 +224,6 @@ def changes(t):
     yield "attach", disk("v2.img", "vdc", "virtio"), 2
     yield "attach", disk("s.img", "sda", "scsi"), 1
     yield "attach", disk("u.img", "sdd", "usb"), 3
-    yield "attach", disk("x.img", "sde", "sata"), 1
     yield "attach", disk("x.img", "fda", "fdc", "", "floppy"), 1
     yield "attach", disk("x.img", "vde", "virtio", "<boot order='1'/>"), 1
     yield "update", tray % "", 1
