@@ -42,6 +42,39 @@ struct SaveFileTests {
         #expect(header.disks.first?.modified == 1_700_000_000_000_000_001)
     }
 
+    @Test("A new header comes with a copy of the file; the old one is whole until then, and stays so if there is no room for it")
+    func newHeader() throws {
+        let directory = FilePath(NSTemporaryDirectory() + "vireo-save-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(atPath: directory.string, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: directory.string) }
+        let (path, before) = (directory.appending("image"), directory.appending("before"))
+        let bytes = try file()
+        try Data(bytes).write(to: URL(filePath: path.string))
+        chmod(path.string, 0o640)
+        // A second name keeps the old file, so that writing into it would show.
+        try #require(link(path.string, before.string) == 0)
+        let descriptor = try FileDescriptor.open(path, .readOnly)
+        defer { try? descriptor.close() }
+        var header = try SaveFile.header(of: descriptor, path: path)
+        // Far longer than the room behind the old one.
+        header.xml = "<domain type='qemu'><name>web</name><title>\(String(repeating: "x", count: 300_000))</title></domain>"
+        header.wasRunning = false
+        try SaveFile.replaceHeader(with: header, of: descriptor, path)
+
+        #expect(try Data(contentsOf: URL(filePath: before.string)) == Data(bytes))
+        let changed = try check(Array(try Data(contentsOf: URL(filePath: path.string))))
+        #expect(changed.xml == header.xml && !changed.wasRunning)
+        #expect(changed.memoryChecksum == header.memoryChecksum)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.string).sorted() == ["before", "image"])
+        #expect((try FileManager.default.attributesOfItem(atPath: path.string))[.posixPermissions] as? Int == 0o640)
+
+        // Memory that is not all there is not taken for a whole file.
+        header.memoryLength += 1
+        #expect(throws: VireoError.self) { try SaveFile.replaceHeader(with: header, of: descriptor, path) }
+        #expect(try check(Array(try Data(contentsOf: URL(filePath: path.string)))) == changed)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.string).count == 2)
+    }
+
     @Test("Any truncation is noticed", arguments: 0..<100)
     func truncation(step: Int) throws {
         let bytes = try file()

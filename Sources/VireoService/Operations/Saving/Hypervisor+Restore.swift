@@ -68,7 +68,7 @@ extension Hypervisor {
     /// - Throws: `configUnsupported` for a definition that the memory does not fit; `operationFailed` for one that is too
     ///   long.
     package func defineSaveImage(_ path: FilePath, xml: String, options: SaveOptions) async throws {
-        let image = try await SaveImage.open(path, writable: true)
+        let image = try await SaveImage.open(path)
         defer { image.close() }
         try await image.redefine(xml: xml, options: options, hypervisor: self)
     }

@@ -112,8 +112,61 @@ enum SaveFile {
         syncDirectory(of: path)
     }
 
-    /// Replaces the header of a file, whose memory stays where it is.
-    static func write(_ header: SaveHeader, to descriptor: FileDescriptor, _ path: FilePath) throws(VireoError) {
+    /// Gives a save file another header. A copy with that header takes the file's place, so that one of the two is whole there
+    /// at each instant; what is no regular file, and has no place to be renamed to, is written to as it is.
+    static func replaceHeader(with header: SaveHeader, of source: FileDescriptor, _ path: FilePath) throws(VireoError) {
+        var status = stat()
+        guard fstat(source.rawValue, &status) == 0 else { throw failure("look at", path) }
+        let (descriptor, part) = try create(path)
+        defer { try? descriptor.close() }
+        guard part != path else {
+            try write(header, to: descriptor, path)
+            guard fsync(descriptor.rawValue) == 0 else { throw failure("sync", path) }
+            return
+        }
+        do throws(VireoError) {
+            guard fchown(descriptor.rawValue, status.st_uid, status.st_gid) == 0,
+                fchmod(descriptor.rawValue, status.st_mode & 0o7777) == 0
+            else { throw failure("set the owner of", part) }
+            var moved = header
+            moved.placeMemory()
+            try copyMemory(
+                of: source, from: header.memoryOffset, to: descriptor, at: moved.memoryOffset, header.memoryLength, path)
+            try finish(moved, descriptor, part: part, path: path)
+        } catch {
+            unlink(part.string)
+            throw error
+        }
+    }
+
+    private static func copyMemory(
+        of source: FileDescriptor, from offset: UInt64, to target: FileDescriptor, at place: UInt64, _ length: UInt64,
+        _ path: FilePath
+    ) throws(VireoError) {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: UncachedStream.block)
+        defer { buffer.deallocate() }
+        var copied: UInt64 = 0
+        while copied < length {
+            let wanted = Int(min(length - copied, UInt64(buffer.count)))
+            let got = pread(source.rawValue, buffer.baseAddress, wanted, off_t(clamping: offset &+ copied))
+            if got < 0, errno == EINTR { continue }
+            guard got >= 0 else { throw failure("read", path) }
+            guard got > 0 else {
+                throw VireoError(
+                    .operationFailed, "the save image '\(path)' is damaged: it holds \(copied) of \(length) bytes of memory")
+            }
+            do {
+                try target.writeAll(
+                    toAbsoluteOffset: Int64(clamping: place &+ copied), UnsafeRawBufferPointer(rebasing: buffer[..<got]))
+            } catch {
+                throw VireoError(.systemError, "cannot write '\(path)': \(error)", cause: error)
+            }
+            copied += UInt64(got)
+        }
+    }
+
+    /// Writes the header of a file, before its memory.
+    private static func write(_ header: SaveHeader, to descriptor: FileDescriptor, _ path: FilePath) throws(VireoError) {
         let bytes = try header.bytes()
         do {
             _ = try descriptor.writeAll(toAbsoluteOffset: 0, bytes)

@@ -34,7 +34,7 @@ package struct SaveHeader: Hashable, Sendable {
     package static let fixedSize = 40
     /// The description's limit: an XML of the longest that a client can send, and fingerprints.
     package static let descriptionLimit = 16 << 20
-    /// Room is left behind the description, so that it can be edited in place.
+    /// Room is left behind the description, so that it can be edited in place on a block device.
     package static let alignment = 65536
 
     /// The definition with all live facts and passwords.

@@ -18,11 +18,11 @@ final class SaveImage: Sendable {
     }
 
     /// - Throws: `operationFailed` for a file that is damaged or none of ours; `systemError` when it cannot be read.
-    static func open(_ path: FilePath, writable: Bool = false) async throws -> SaveImage {
+    static func open(_ path: FilePath) async throws -> SaveImage {
         try await BlockingWork.run(awaiting: "the save image '\(path)'") {
             let descriptor: FileDescriptor
             do {
-                descriptor = try FileDescriptor.open(path, writable ? .readWrite : .readOnly, options: [.closeOnExec])
+                descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
             } catch {
                 throw VireoError(.systemError, "Failed to open file '\(path)': \(error)", cause: error)
             }
@@ -71,7 +71,7 @@ final class SaveImage: Sendable {
         DomainXML.write(try DomainXML.read(header.xml).domain, WriteOptions(inactive: true, secure: secure))
     }
 
-    /// Replaces the header; the memory and what it says about the disks stay.
+    /// Replaces the header in a copy of the file, which then takes its place; the memory and what it says about the disks stay.
     func redefine(xml: String, options: SaveOptions, hypervisor: Hypervisor) async throws {
         guard !options.isSuperset(of: [.running, .paused]) else {
             throw VireoError(.invalidArg, "flags 'VIR_DOMAIN_SAVE_RUNNING' and 'VIR_DOMAIN_SAVE_PAUSED' are mutually exclusive")
@@ -83,11 +83,8 @@ final class SaveImage: Sendable {
         if options.contains(.running) { changed.wasRunning = true }
         if options.contains(.paused) { changed.wasRunning = false }
         let final = changed
-        try await BlockingWork.run(awaiting: "the save image '\(path)'") { [self] in
-            try SaveFile.write(final, to: descriptor, path)
-            guard fsync(descriptor.rawValue) == 0 else {
-                throw VireoError(.systemError, "cannot sync '\(path)': \(Errno(rawValue: errno))")
-            }
+        try await BlockingWork.run(within: .seconds(600), awaiting: "the save image '\(path)'") { [self] in
+            try SaveFile.replaceHeader(with: final, of: descriptor, path)
         }
     }
 }
