@@ -3,6 +3,7 @@
 
 import Testing
 import VireoCore
+import VireoModel
 
 @testable import VireoService
 
