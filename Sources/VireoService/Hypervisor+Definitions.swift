@@ -19,7 +19,7 @@ extension Hypervisor {
         let definition = try await readDefinition(xml, validate: validate)
         guard let uuid = definition.uuid else { throw VireoError(.internalError, "the definition has no UUID") }
         if let existing = try registry.claim(uuid, definition.name) {
-            try await existing.redefine(definition)
+            try await existing.redefine(definition, client: client)
             return existing
         }
         defer { registry.releaseClaim(uuid, definition.name) }

@@ -9,6 +9,7 @@ import VireoCore
 import VireoModel
 import VireoQEMU
 import VireoQMP
+import VireoXML
 
 @testable import VireoService
 
@@ -39,6 +40,29 @@ struct RealGuestTests {
         domain.devices.serials.append(Serial(CharacterSource(.pty(path: nil))))
         try await hypervisor.fillDefaults(&domain)
         return domain
+    }
+
+    @Test("A definition that comes while the old one is being changed is not lost")
+    func definitionDuringChange() async throws {
+        try await withHypervisor { hypervisor, _ in
+            var definition = try await definition(hypervisor, "d1")
+            definition.title = "first"
+            let domain = try await hypervisor.define(xml: DomainXML.write(definition, .storedInactive))
+            let isChanging = OneShot<Void>()
+            let change = Task {
+                try await domain.withJob(.modify) { domain, _ in
+                    let old = try #require(domain.inactive)
+                    isChanging.set(())
+                    try await Task.sleep(for: .milliseconds(200))
+                    try await domain.updateInactive { $0 = old }
+                }
+            }
+            _ = await isChanging.wait(upTo: .seconds(10))
+            definition.title = "second"
+            _ = try await hypervisor.define(xml: DomainXML.write(definition, .storedInactive))
+            try await change.value
+            #expect(domain.view.inactive?.title == "second")
+        }
     }
 
     @Test("A transient domain runs, pauses, runs on, and is gone when it is destroyed")

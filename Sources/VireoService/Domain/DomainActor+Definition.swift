@@ -10,14 +10,17 @@ import VireoXML
 
 extension DomainActor {
     /// Takes a new definition of the same domain; a running transient domain becomes persistent by it.
-    func redefine(_ definition: Domain) async throws {
-        if isRemoved { throw hypervisor.noDomain(uuid, name: name) }
-        let isNew = !isPersistent
-        try await storeInactive(definition)
-        inactive = definition
-        isUpdated = isUpdated || isActive
-        publish()
-        emit(.lifecycle(.defined(isNew ? .added : .updated)))
+    ///
+    /// In a job of its own: a change of the old definition that is under way would put it back otherwise.
+    func redefine(_ definition: Domain, client: ClientIdentity? = nil) async throws {
+        try await withJob(.modify, client: client) { domain, _ in
+            let isNew = !domain.isPersistent
+            try await domain.storeInactive(definition)
+            domain.inactive = definition
+            domain.isUpdated = domain.isUpdated || domain.isActive
+            domain.publish()
+            domain.emit(.lifecycle(.defined(isNew ? .added : .updated)))
+        }
     }
 
     /// Removes the definition: an inactive domain is gone then, a running one becomes transient.

@@ -40,11 +40,10 @@ struct ImageOptions: ParsableArguments {
     @Flag(name: [.customShort("U"), .customLong("force-share")], help: "Read an image even while a guest writes to it.")
     var forceShare = false
 
-    @Option(name: .long, help: ArgumentHelp("human or json.", valueName: "kind"))
+    @Option(name: .long, help: ArgumentHelp("human or json; --json is the same.", valueName: "kind"))
     var output: ImageOutput?
 
-    @Flag(name: .long, help: "The same as --output json.")
-    var json = false
+    @ParentCommand var parent: Vireo
 
     @Flag(name: .customLong("image-opts"), help: .hidden)
     var imageOptions = false
@@ -53,7 +52,8 @@ struct ImageOptions: ParsableArguments {
         if imageOptions { throw ValidationError("--image-opts is not understood; name a file, and its format with -f") }
     }
 
-    var wantsJSON: Bool { json || output == .json }
+    /// `--json` is an option of the root command, before or behind the names of the others.
+    var wantsJSON: Bool { parent.global.json || output == .json }
 
     /// For a person at a terminal: names inside images are followed, formats are recognised.
     func context(_ access: FileAccess = .read) -> OpenContext {

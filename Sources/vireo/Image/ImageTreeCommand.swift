@@ -10,8 +10,7 @@ struct ImageTreeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tree", abstract: "Show which images of a directory stand on which, and what each takes on disk.")
 
-    @Flag(name: .long, help: "Print JSON.")
-    var json = false
+    @ParentCommand var parent: Vireo
 
     @Argument(help: "The directory.", completion: .directory)
     var directory = "."
@@ -19,7 +18,7 @@ struct ImageTreeCommand: ParsableCommand {
     func run() throws {
         try reportingImageErrors {
             let tree = try ImageTree(directory: directory, OpenContext(policy: .person, access: .readUnsafely))
-            if json { return tree.json.print() }
+            if parent.global.json { return tree.json.print() }
             for root in tree.roots { Self.print(root, prefix: "", isLast: true, isRoot: true) }
         }
     }

@@ -1,0 +1,124 @@
+# Copyright 2026 The Vireo Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`vireo image` as a person or a script uses it, with qemu-img as the judge of what it leaves."""
+import json
+import os
+import subprocess
+
+from harness import test
+
+
+def run(*command):
+    ended = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def image(t, *arguments, status=0):
+    """Runs `vireo image`, expects its exit status, and returns what it printed, or said of its failure."""
+    ended, out, said = run(t.program("vireo"), "image", *arguments)
+    t.equal(ended, status, "vireo image %s: %s%s" % (" ".join(arguments), out, said))
+    return out if status == 0 else said
+
+
+def same(t, left, right, what):
+    status, out, said = run("qemu-img", "compare", left, right)
+    t.equal(status, 0, "%s: %s%s" % (what, out, said))
+
+
+def raw_disk(t, name, size=8 << 20):
+    path = t.path(name)
+    with open(path, "wb") as file:
+        file.truncate(size)
+        for offset in (0, 1 << 20, 5 << 20):
+            file.seek(offset + 4096)
+            file.write(os.urandom(200_000))
+    return path
+
+
+@test("vireo image converts, describes and checks as qemu-img does")
+def everyday(t):
+    disk, copy = raw_disk(t, "disk.raw"), t.path("copy.qcow2")
+    image(t, "convert", "-f", "raw", "-O", "qcow2", disk, copy)
+    same(t, disk, copy, "the copy")
+    t.equal(run("qemu-img", "check", copy)[0], 0, "qemu-img check")
+    image(t, "convert", "-c", "-O", "qcow2", copy, t.path("packed.qcow2"))
+    same(t, disk, t.path("packed.qcow2"), "the compressed copy")
+    image(t, "convert", "-O", "raw", t.path("packed.qcow2"), t.path("back.raw"))
+    same(t, disk, t.path("back.raw"), "the copy of the copy")
+
+    theirs = json.loads(run("qemu-img", "info", "--output=json", copy)[1])
+    for flags in (["info", "--json"], ["info", "--output", "json"], ["info", "--output=json"]):
+        ours = json.loads(image(t, *flags, copy))
+        for key in ("virtual-size", "filename", "format", "cluster-size", "dirty-flag", "actual-size"):
+            t.equal(ours[key], theirs[key], key)
+        t.equal(ours["format-specific"]["data"]["compat"], theirs["format-specific"]["data"]["compat"])
+    t.equal(json.loads(run(t.program("vireo"), "--json", "image", "info", copy)[1])["format"], "qcow2")
+    t.equal(json.loads(image(t, "check", "--json", copy))["check-errors"], 0)
+    t.true("virtual size: 8 MiB" in image(t, "info", copy), "the size for people")
+    t.equal(json.loads(image(t, "map", "--output", "json", copy))[-1]["depth"], 0)
+
+    with open(copy, "r+b") as file:
+        file.seek(0x30)
+        file.write(b"\xff" * 8)
+    t.true(copy in image(t, "info", copy, status=1), "what is damaged is named")
+    t.true("no-such" in image(t, "info", t.path("no-such"), status=1), "what is missing is named")
+
+
+@test("vireo image handles overlays and snapshots, and leaves no half-done thing")
+def layers(t):
+    base, overlay = t.path("base.qcow2"), t.path("overlay.qcow2")
+    image(t, "convert", "-f", "raw", "-O", "qcow2", raw_disk(t, "disk.raw"), base)
+    t.true("-F" in image(t, "create", "-f", "qcow2", "-b", base, overlay, status=1), "the backing format is asked for")
+    t.true(not os.path.exists(overlay), "nothing was made")
+    image(t, "create", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay)
+    t.equal(run("qemu-io", "-c", "write -P 7 64k 300k", overlay)[0], 0)
+    flat = t.path("flat.raw")
+    t.equal(run("qemu-img", "convert", "-O", "raw", overlay, flat)[0], 0)
+    image(t, "snapshot", "-c", "before", overlay)
+    t.equal(run("qemu-io", "-c", "write -P 9 0 1M", overlay)[0], 0)
+    t.true("before" in image(t, "snapshot", "-l", overlay), "the list shows it")
+    image(t, "snapshot", "-a", "before", overlay)
+    same(t, overlay, flat, "the applied snapshot")
+    image(t, "snapshot", "-d", "before", overlay)
+    t.equal(run("qemu-img", "check", overlay)[0], 0, "qemu-img check")
+    chain = json.loads(image(t, "info", "--backing-chain", "--json", overlay))
+    t.equal([layer["filename"] for layer in chain], [overlay, base])
+    image(t, "commit", overlay)
+    same(t, base, flat, "the base after commit")
+    image(t, "rebase", "-b", "", overlay)
+    same(t, overlay, flat, "the overlay on its own")
+    image(t, "resize", overlay, "16M")
+    t.equal(json.loads(image(t, "info", "--json", overlay))["virtual-size"], 16 << 20)
+
+
+@test("vireo image keeps its hands off what a running program has open")
+def locks(t):
+    path = t.path("busy.qcow2")
+    image(t, "create", "-f", "qcow2", path, "8M")
+    holder = subprocess.Popen(["qemu-io", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    t.on_exit(holder.kill)
+    holder.stdin.write(b"write -P 3 0 64k\n")
+    holder.stdin.flush()
+    t.true(b"wrote" in holder.stdout.readline(), "qemu-io has it open")
+    t.true(path in image(t, "resize", path, "16M", status=1), "resize is refused")
+    t.equal(json.loads(image(t, "info", "-U", "--json", path))["virtual-size"], 8 << 20)
+    holder.stdin.close()
+    holder.wait(10)
+    image(t, "resize", path, "16M")
+
+
+@test("vireo image shows files inside an image, and converts what only qemu-img knows in a jail")
+def inside(t):
+    tree = t.path("tree")
+    os.makedirs(os.path.join(tree, "etc"))
+    with open(os.path.join(tree, "etc", "hostname"), "w", encoding="ascii") as file:
+        file.write("inside\n")
+    disk, copy = t.path("files.raw"), t.path("files.qcow2")
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", tree, disk, "16M"], check=True, capture_output=True)
+    image(t, "convert", "-f", "raw", "-O", "qcow2", disk, copy)
+    t.true("hostname" in image(t, "ls", copy, "/etc"), "ls shows it")
+    t.equal(image(t, "cat", copy, "/etc/hostname"), "inside\n")
+    image(t, "convert", "-O", "vmdk", copy, t.path("files.vmdk"))
+    same(t, copy, t.path("files.vmdk"), "the VMDK")
+    image(t, "convert", "-O", "qcow2", t.path("files.vmdk"), t.path("again.qcow2"))
+    same(t, copy, t.path("again.qcow2"), "the VMDK read again")
