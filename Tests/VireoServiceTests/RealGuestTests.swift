@@ -50,8 +50,8 @@ struct RealGuestTests {
             let domain = try await hypervisor.define(xml: DomainXML.write(definition, .storedInactive))
             let isChanging = OneShot<Void>()
             let change = Task {
-                try await domain.withJob(.modify) { domain, _ in
-                    let old = try #require(domain.inactive)
+                try await domain.withJob(.modify) { @Sendable (domain: isolated DomainActor, _) in
+                    guard let old = domain.inactive else { return }
                     isChanging.set(())
                     try await Task.sleep(for: .milliseconds(200))
                     try await domain.updateInactive { $0 = old }

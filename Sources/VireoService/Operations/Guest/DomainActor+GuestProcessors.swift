@@ -1,7 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import VireoCore
+internal import VireoCore
 package import VireoModel
 
 /// The processors of a running guest as its own kernel has them: each on, or taken off line by the agent.

@@ -6,7 +6,7 @@ import VireoModel
 
 /// The limits of a disk by their libvirt names; each is a number, but for the group's name.
 enum IOTuneField {
-    static let numbers: [(name: String, qmp: String, path: WritableKeyPath<IOTune, UInt64?> & Sendable)] = [
+    static let numbers: [(name: String, qmp: String, path: any (WritableKeyPath<IOTune, UInt64?> & Sendable))] = [
         ("total_bytes_sec", "bps", \.bytesPerSecond.total), ("read_bytes_sec", "bps_rd", \.bytesPerSecond.read),
         ("write_bytes_sec", "bps_wr", \.bytesPerSecond.write), ("total_iops_sec", "iops", \.operationsPerSecond.total),
         ("read_iops_sec", "iops_rd", \.operationsPerSecond.read), ("write_iops_sec", "iops_wr", \.operationsPerSecond.write),
