@@ -11,7 +11,7 @@ import time
 
 import libvirt
 
-from harness import Failure, descriptors, resident_bytes, seconds_of_processor, wire
+from harness import Failure, descriptors, held_bytes, resident_bytes, seconds_of_processor, wire
 from harness.guest import disk_xml, domain_xml
 
 SMALL = dict(boots=False, memory_mib=64, serial="")
@@ -277,7 +277,7 @@ def bad_clients(bench):
         connection = host.connect()
         connection.listAllDomains()
         time.sleep(0.5)
-        before, open_before = resident_bytes(host.pid), descriptors(host.pid)
+        before, open_before = held_bytes(host.pid), descriptors(host.pid)
         clients = []
         try:
             for _ in range(count):
@@ -296,7 +296,7 @@ def bad_clients(bench):
             except OSError:
                 break
         lists = [elapsed(connection.listAllDomains) for _ in range(20)]
-        memory = (resident_bytes(host.pid) - before) / max(1, len(clients) + len(halves)) / 1024
+        memory = (held_bytes(host.pid) - before) / max(1, len(clients) + len(halves)) / 1024
         for client in clients:
             client.close()
         for half in halves:
@@ -362,10 +362,10 @@ def leaks(bench):
 
         work(5 if cycles < 50 else 25)
         time.sleep(1)
-        before, open_before = resident_bytes(host.pid), descriptors(host.pid)
+        before, open_before = held_bytes(host.pid), descriptors(host.pid)
         work(cycles)
         time.sleep(1)
-        figures.append(((resident_bytes(host.pid) - before) / 2**20, descriptors(host.pid) - open_before, cycles))
+        figures.append(((held_bytes(host.pid) - before) / 2**20, descriptors(host.pid) - open_before, cycles))
         domain.undefine()
         host.forget_connections()
     what = "%d starts (libvirtd %d) and 200 calls after each: " % (figures[-1][2], figures[0][2])

@@ -66,6 +66,12 @@ def resident_bytes(pid):
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def held_bytes(pid):
+    """Memory that the process holds for itself, without pages of files such as the program, which come and go with use."""
+    with open("/proc/%d/status" % pid, encoding="utf-8") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon:")) * 1024
+
+
 def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
 
