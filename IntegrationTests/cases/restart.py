@@ -170,3 +170,27 @@ def kill_loop(t):
     for name in names + [spare]:
         host.run(["virsh", "-q", "-c", host.uri, "destroy", name])
     t.wait(lambda: not host.all_qemus(), 5, "no process to be left")
+
+
+@test("A daemon that is killed while it probes QEMU leaves processes that the next one ends")
+def probes(t):
+    host = t.daemon()
+    left = set()
+    for _ in range(20):
+        # Nothing cached: each daemon probes anew.
+        host.kill()
+        for name in os.listdir(os.path.join(host.root, "state")):
+            if name.startswith("vireo.db"):
+                os.remove(os.path.join(host.root, "state", name))
+        host.start()
+        t.wait(lambda: host.all_qemus(), 5, "a probe")
+        host.kill()
+        left |= set(host.all_qemus())
+        if left:
+            break
+        host.start()
+    t.true(left, "a kill in the middle of a probe")
+    host.start()
+    t.wait(lambda: not left & set(host.all_qemus()), 10, "the probes of the killed daemon to be ended")
+    host.connect().getCapabilities()
+    t.wait(lambda: not host.all_qemus(), 10, "its own probes to end")

@@ -39,7 +39,8 @@ public final class Hypervisor: Sendable {
         (self.configuration, self.store, self.host, self.qemuUser) = (configuration, store, host, qemuUser)
         cgroups = configuration.isPrivileged ? CgroupLayout.detect() : nil
         emulators = EmulatorCatalog(
-            store: store, user: qemuUser, directories: configuration.emulatorDirectories, logger: configuration.logger)
+            store: store, user: qemuUser, directories: configuration.emulatorDirectories,
+            state: configuration.paths.state, logger: configuration.logger)
     }
 
     /// Opens the store and loads every domain; they can be listed as soon as this returns.
@@ -56,6 +57,7 @@ public final class Hypervisor: Sendable {
         let host = HostInformation(hostname: configuration.hostname, uuid: uuid)
         let hypervisor = Hypervisor(configuration, store: store, host: host, qemuUser: user)
         hypervisor.emulators.warmUp()
+        hypervisor.background.run { await Orphans.endProbes(state: configuration.paths.state, logger: configuration.logger) }
         try await hypervisor.loadDomains()
         hypervisor.recordHistory()
         return hypervisor

@@ -23,13 +23,18 @@ package struct QEMUProber: Sendable {
         "query-audiodevs/ret/driver", "migrate-set-capabilities/arg/capabilities/capability", "dump-guest-memory/arg/format",
     ]
 
+    /// Set in the environment of probing processes, so that those of a daemon that was killed meanwhile can be told from others.
+    package static let markVariable = "VIREO_PROBE"
+
+    /// The value of `markVariable`; nil: it is not set.
+    package var mark: String?
     /// Who the probing processes run as; nil: as the daemon.
     package var credentials: SpawnRequest.Credentials?
     /// For everything that is asked of one process, its start included.
     package var timeout: Duration
 
-    package init(credentials: SpawnRequest.Credentials? = nil, timeout: Duration = .seconds(20)) {
-        (self.credentials, self.timeout) = (credentials, timeout)
+    package init(credentials: SpawnRequest.Credentials? = nil, timeout: Duration = .seconds(20), mark: String? = nil) {
+        (self.credentials, self.timeout, self.mark) = (credentials, timeout, mark)
     }
 
     /// What the binary at `path` can do.
@@ -115,6 +120,7 @@ package struct QEMUProber: Sendable {
                 "-chardev", "socket,id=monitor,fd=3", "-mon", "chardev=monitor,mode=control",
             ])
         request.credentials = credentials
+        request.environment[Self.markVariable] = mark
         request.descriptors = [.init(theirs.rawValue, as: 3), .init(complaintsEntry.rawValue, as: 2)]
         let process = try await WatchedProcess.spawn(request)
         // Only QEMU holds its ends from here on.

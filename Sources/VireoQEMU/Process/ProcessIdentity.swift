@@ -23,6 +23,8 @@ package struct ProcessIdentity: Hashable, Sendable, Codable {
 package struct ProcessStatus: Hashable, Sendable {
     /// `R`, `S`, `D`, `T` (stopped), `t` (traced), `Z` (ended, not reaped), ...
     package var state: UInt8
+    /// The pid of the parent; 1, or a subreaper's, once the real one is gone.
+    package var parent: Int32
     /// In clock ticks since the host booted.
     package var startTime: UInt64
 
@@ -35,11 +37,11 @@ package struct ProcessStatus: Hashable, Sendable {
     package init?(stat: [UInt8]) {
         guard let nameEnd = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = stat[(nameEnd + 1)...].split { $0 == UInt8(ascii: " ") || $0 == 0x0A }
-        // The state is field 3, the start time field 22.
-        guard fields.count > 19, let state = fields[0].first,
+        // The state is field 3, the parent field 4, the start time field 22.
+        guard fields.count > 19, let state = fields[0].first, let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
             let startTime = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
-        (self.state, self.startTime) = (state, startTime)
+        (self.state, self.parent, self.startTime) = (state, parent, startTime)
     }
 
     package var isStopped: Bool { state == UInt8(ascii: "T") || state == UInt8(ascii: "t") }

@@ -31,9 +31,10 @@ final class EmulatorCatalog: Sendable {
     private let kvm = OneShot<KVMUsability>()
     private let known = Mutex<[FilePath: Known]>([:])
 
-    init(store: Store, user: SpawnRequest.Credentials?, directories: [FilePath], logger: Logger) {
+    /// - Parameter state: the daemon's state directory, by which its probing processes are known.
+    init(store: Store, user: SpawnRequest.Credentials?, directories: [FilePath], state: FilePath, logger: Logger) {
         (self.store, self.directories, self.logger) = (store, directories, logger)
-        prober = QEMUProber(credentials: user)
+        prober = QEMUProber(credentials: user, mark: state.string)
         // Ends by itself: the probe has a deadline of its own.
         Task { [kvm] in kvm.set(await KVMProbe.run()) }
     }
