@@ -35,6 +35,9 @@ extension Hypervisor {
             }
         }
         for record in try await store.runtimes() { await loadRun(record) }
+        for (uuid, records) in Dictionary(grouping: try await store.journalEntries(), by: \.object) {
+            await registry.domain(uuid)?.holdForRecovery(records)
+        }
     }
 
     /// Makes a stored run visible as it was last known; `takeOver` finds out what has become of it.
@@ -60,7 +63,7 @@ extension Hypervisor {
     /// Finds out what has become of every domain that ran when the daemon went, all at once.
     func takeOver() async {
         await withTaskGroup(of: Void.self) { group in
-            for domain in domains where domain.view.isActive {
+            for domain in domains where domain.view.isActive || domain.slot.holder?.kind == .recovery {
                 group.addTask { await domain.takeOver() }
             }
         }

@@ -134,4 +134,22 @@ struct StoreTests {
         #expect(try await store.capabilities("/usr/bin/q", fingerprint: "1") == [1, 2])
         #expect(try await store.capabilities("/usr/bin/q", fingerprint: "2") == nil)
     }
+
+    @Test("What is under way is there again after closing and opening, with its last phase, until it ends")
+    func journal() async throws {
+        var store = try await place.open()
+        let domain = DomainUUID.random()
+        var record = JournalRecord(
+            operation: "snapshot-create", object: domain, phase: "files", payload: "{}", startedAt: 1.5)
+        let number = try await store.beginJournalEntry(record)
+        let other = try await store.beginJournalEntry(
+            JournalRecord(operation: "x", object: .random(), phase: "a", payload: "", startedAt: 2))
+        try await store.advanceJournalEntry(number, phase: "switch", payload: #"{"a":1}"#)
+        try store.close()
+        store = try await place.open()
+        (record.number, record.phase, record.payload) = (number, "switch", #"{"a":1}"#)
+        #expect(try await store.journalEntries().first == record)
+        try await store.endJournalEntry(number)
+        #expect(try await store.journalEntries().map(\.number) == [other])
+    }
 }

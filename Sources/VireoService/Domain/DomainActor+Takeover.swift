@@ -45,15 +45,16 @@ extension DomainActor {
 
     /// Finds this run's QEMU and goes on with it, or clears away what is left of it.
     func takeOver() async {
-        guard let run, let record = run.stored, run.qemu == nil else { return }
-        guard record.boot == HostBoot.id else {
-            await finishRun(run.id, reason: .unknown, event: nil)
-            return
+        if let run, let record = run.stored, run.qemu == nil {
+            if record.boot != HostBoot.id {
+                await finishRun(run.id, reason: .unknown, event: nil)
+            } else if run.phase == .running {
+                await takeOverRunning(run, record)
+            } else {
+                await clearAway(run, record)
+            }
         }
-        switch run.phase {
-        case .running: await takeOverRunning(run, record)
-        case .starting, .stopping, .clearing: await clearAway(run, record)
-        }
+        if !isActive { await recoverOperations() }
     }
 
     private func takeOverRunning(_ run: DomainRun, _ record: RuntimeRecord) async {
@@ -96,8 +97,12 @@ extension DomainActor {
 
     /// The part of taking over for which QEMU must answer.
     private func completeTakeover(_ id: Int32) async {
-        guard await awaitAnswer(id), let qemu = run?.qemu else { return }
+        guard await awaitAnswer(id), let qemu = run?.qemu else {
+            if !isActive { await recoverOperations() }
+            return
+        }
         await undoInterruptedSave()
+        await recoverOperations()
         if status.state == .shutdown { await finishPowerOff() }
         if run?.details.ownerConnection != nil {
             // The connection that the domain was to end with has gone with the former daemon.

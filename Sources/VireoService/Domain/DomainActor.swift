@@ -42,6 +42,8 @@ public actor DomainActor {
     var startedBoot: String?
     /// Whoever waits for the status to change, in `waitForStatus`.
     var statusWaiters: [OneShot<Void>] = []
+    /// Operations of a former daemon that are not dealt with yet.
+    var interrupted: InterruptedOperations?
     /// Set once the domain is gone: undefined, or a transient one that ended.
     package internal(set) var isRemoved = false
 

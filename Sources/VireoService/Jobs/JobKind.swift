@@ -10,6 +10,8 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
     case agent
     case snapshot, snapshotRevert = "snapshot revert", snapshotDelete = "snapshot delete"
     case undefine, rename
+    /// What a former daemon was at is finished or taken back.
+    case recovery
 
     /// libvirt's `virDomainJobOperation`.
     public var operation: Int32 {
