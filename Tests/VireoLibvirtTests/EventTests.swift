@@ -69,6 +69,46 @@ struct EventTests {
         }
     }
 
+    @Test("Events of networks, pools, node devices and secrets go to those who asked for that kind and that object")
+    func objects() async throws {
+        let one = try #require(DomainUUID("01020304-0506-0708-090a-0b0c0d0e0f10"))
+        let other = DomainUUID.random()
+        try await withServer { hypervisor, _, path in
+            let client = try await LibvirtClient(path: path)
+            try await client.open()
+            let net = RemoteNonnullNetwork(name: "default", uuid: XDRUUID(one))
+            let ofOne = try await client.call(
+                RemoteCalls.connectNetworkEventRegisterAny, RemoteConnectNetworkEventRegisterAnyArgs(eventID: 0, net: net)
+            ).callbackID
+            let refresh = try await client.call(
+                RemoteCalls.connectStoragePoolEventRegisterAny,
+                RemoteConnectStoragePoolEventRegisterAnyArgs(eventID: 1, pool: nil)
+            ).callbackID
+            let time = hypervisor.now
+            hypervisor.events.publish(ObjectEvent(.network(name: "other", uuid: other), .lifecycle(type: 0), time: time))
+            hypervisor.events.publish(ObjectEvent(.storagePool(name: "p", uuid: one), .lifecycle(type: 2), time: time))
+            hypervisor.events.publish(ObjectEvent(.secret(uuid: one, usageType: 1, usageID: "u"), .updated, time: time))
+            hypervisor.events.publish(ObjectEvent(.network(name: "default", uuid: one), .lifecycle(type: 2), time: time))
+            hypervisor.events.publish(ObjectEvent(.storagePool(name: "p", uuid: one), .updated, time: time))
+            var iterator = client.events.makeAsyncIterator()
+            let first = try #require(await iterator.next())
+            var xdr = XDRReader(first.payload)
+            let started = try RemoteNetworkEventLifecycleMsg(from: &xdr)
+            #expect((started.callbackID, started.net.name, started.event) == (ofOne, "default", 2))
+            let second = try #require(await iterator.next())
+            xdr = XDRReader(second.payload)
+            let refreshed = try RemoteStoragePoolEventRefreshMsg(from: &xdr)
+            #expect((refreshed.callbackID, refreshed.pool.name) == (refresh, "p"))
+            _ = try await client.call(
+                RemoteCalls.connectNetworkEventDeregisterAny, RemoteConnectNetworkEventDeregisterAnyArgs(callbackID: ofOne))
+            await #expect(throws: (any Error).self) {
+                _ = try await client.call(
+                    RemoteCalls.connectNetworkEventDeregisterAny, RemoteConnectNetworkEventDeregisterAnyArgs(callbackID: refresh))
+            }
+            await client.close()
+        }
+    }
+
     @Test("A client that does not read its events is cut off; the others get theirs")
     func slowReader() async throws {
         var limits = ConnectionMachine.Limits()

@@ -25,7 +25,7 @@ enum EventRoutes {
         return .stream(contentType: "text/event-stream") { writer in try await send(subscription, to: &writer) }
     }
 
-    private static func send(_ subscription: EventSubscription, to writer: inout StreamWriter) async throws {
+    private static func send(_ subscription: EventSubscription<DomainEvent>, to writer: inout StreamWriter) async throws {
         defer { subscription.cancel() }
         let queue = EventQueue()
         // Ends when the subscription is cancelled, which this function does when it returns.

@@ -9,8 +9,21 @@ internal import VireoService
 
 extension ClientConnection {
     /// Sends the client what it asked for of `event`; a client that has not read megabytes of others is cut off.
-    func deliver(_ event: DomainEvent) {
-        let messages = messages(for: event)
+    func deliver(_ event: DomainEvent) { deliver(messages(for: event)) }
+
+    /// The same for an event of another object.
+    func deliver(_ event: ObjectEvent) {
+        var buffer = ByteBuffer()
+        for (id, callback) in registrations.objectCallbacks.sorted(by: { $0.key < $1.key })
+        where callback.kind == event.kind && callback.eventID == event.eventID
+            && callback.object.map({ event.isAbout($0) }) ?? true
+        {
+            event.write(callback: id, to: &buffer)
+        }
+        deliver(buffer)
+    }
+
+    private func deliver(_ messages: ByteBuffer) {
         guard messages.readableBytes > 0 else { return }
         guard unsentBytes <= shared.limits.unsentBytesWithEvents else {
             logger.warning(
@@ -61,10 +74,11 @@ extension ClientConnection {
         return id
     }
 
-    func addQuietCallback(_ kind: EventRegistrations.QuietKind) throws(VireoError) -> Int32 {
+    func addObjectCallback(_ callback: EventRegistrations.ObjectCallback) throws(VireoError) -> Int32 {
         try checkRoom()
         let id = EventRegistrations.makeCallbackID()
-        registrations.quiet[id] = kind
+        registrations.objectCallbacks[id] = callback
+        registrationsChanged()
         return id
     }
 
@@ -83,13 +97,15 @@ extension ClientConnection {
 
     private func registrationsChanged() {
         shared.directory.setListening(
-            self, domains: registrations.wantsDomainEvents, monitor: !registrations.monitorCallbacks.isEmpty)
+            self, domains: registrations.wantsDomainEvents, monitor: !registrations.monitorCallbacks.isEmpty,
+            objects: !registrations.objectCallbacks.isEmpty)
         shared.hub.listenersChanged()
     }
 
-    func removeQuietCallback(_ id: Int32, _ kind: EventRegistrations.QuietKind) -> Bool {
-        guard registrations.quiet[id] == kind else { return false }
-        registrations.quiet[id] = nil
+    func removeObjectCallback(_ id: Int32, _ kind: EventRegistrations.ObjectKind) -> Bool {
+        guard registrations.objectCallbacks[id]?.kind == kind else { return false }
+        registrations.objectCallbacks[id] = nil
+        registrationsChanged()
         return true
     }
 

@@ -13,18 +13,18 @@ actor EventHub {
     private let bus: EventBus
     private let directory: ConnectionDirectory
     private let logger: Logger
-    private var domainTask: Task<Void, Never>?
-    private var monitorTask: Task<Void, Never>?
-    private var subscriptions: [EventSubscription] = []
+    private var domains: EventSubscription<DomainEvent>?
+    private var monitors: EventSubscription<DomainEvent>?
+    private var objects: EventSubscription<ObjectEvent>?
 
     init(bus: EventBus, directory: ConnectionDirectory, logger: Logger) {
         (self.bus, self.directory, self.logger) = (bus, directory, logger)
     }
 
-    /// Begins to hand on events of domains. Ended by `stop`.
+    /// Begins to hand on events of domains and of other objects. Ended by `stop`.
     func start() {
-        guard domainTask == nil else { return }
-        domainTask = follow(.all)
+        if domains == nil { followDomains() }
+        if objects == nil { followObjects() }
     }
 
     /// Who listens to QEMU's own events has changed. They cost work, so they are subscribed to only while a client listens.
@@ -36,41 +36,65 @@ actor EventHub {
     /// Subscribes to QEMU's own events if a client listens to them, or ends that.
     func subscribeToMonitors() {
         let wanted = !directory.monitorListeners.isEmpty
-        if wanted, monitorTask == nil {
-            monitorTask = follow(EventFilter(kinds: [.monitor]))
-        } else if !wanted, monitorTask != nil {
-            for subscription in subscriptions where subscription.filter.kinds != nil { subscription.cancel() }
-            subscriptions.removeAll { $0.filter.kinds != nil }
-            monitorTask = nil
+        if wanted, monitors == nil {
+            followMonitors()
+        } else if !wanted, let subscription = monitors {
+            monitors = nil
+            subscription.cancel()
         }
     }
 
     func stop() {
-        for subscription in subscriptions { subscription.cancel() }
-        subscriptions = []
-        (domainTask, monitorTask) = (nil, nil)
+        let (domains, monitors, objects) = (domains, monitors, objects)
+        (self.domains, self.monitors, self.objects) = (nil, nil, nil)
+        domains?.cancel()
+        monitors?.cancel()
+        objects?.cancel()
     }
 
-    /// The task ends when its subscription is cancelled.
-    private func follow(_ filter: EventFilter) -> Task<Void, Never> {
-        let subscription = bus.subscribe(filter, limit: Self.queueLimit)
-        subscriptions.append(subscription)
-        return Task { [directory, logger] in
-            for await event in subscription.events {
-                let listeners = filter.kinds == nil ? directory.listeners : directory.monitorListeners
-                for connection in listeners { await connection.deliver(event) }
-            }
-            if subscription.overflowed {
-                logger.error("events were lost: the daemon could not keep up", metadata: [LogKey.count: "\(Self.queueLimit)"])
-                self.resubscribe(filter, instead: subscription)
-            }
+    private func followDomains() {
+        let subscription = bus.subscribe(limit: Self.queueLimit)
+        domains = subscription
+        follow(subscription) { [directory] event in
+            for connection in directory.listeners { await connection.deliver(event) }
+        } cutOff: {
+            guard await self.domains === subscription else { return }
+            await self.followDomains()
         }
     }
 
-    private func resubscribe(_ filter: EventFilter, instead old: EventSubscription) {
-        guard subscriptions.contains(where: { $0 === old }) else { return }
-        subscriptions.removeAll { $0 === old }
-        let task = follow(filter)
-        if filter.kinds == nil { domainTask = task } else { monitorTask = task }
+    private func followMonitors() {
+        let subscription = bus.subscribe(EventFilter(kinds: [.monitor]), limit: Self.queueLimit)
+        monitors = subscription
+        follow(subscription) { [directory] event in
+            for connection in directory.monitorListeners { await connection.deliver(event) }
+        } cutOff: {
+            guard await self.monitors === subscription else { return }
+            await self.followMonitors()
+        }
+    }
+
+    private func followObjects() {
+        let subscription = bus.subscribeToObjects(limit: Self.queueLimit)
+        objects = subscription
+        follow(subscription) { [directory] event in
+            for connection in directory.objectListeners { await connection.deliver(event) }
+        } cutOff: {
+            guard await self.objects === subscription else { return }
+            await self.followObjects()
+        }
+    }
+
+    /// The task ends when its subscription is cancelled or cut off.
+    private nonisolated func follow<Event>(
+        _ subscription: EventSubscription<Event>, _ hand: @escaping @Sendable (Event) async -> Void,
+        cutOff: @escaping @Sendable () async -> Void
+    ) {
+        Task { [logger] in
+            for await event in subscription.events { await hand(event) }
+            guard subscription.overflowed else { return }
+            logger.error("events were lost: the daemon could not keep up", metadata: [LogKey.count: "\(Self.queueLimit)"])
+            await cutOff()
+        }
     }
 }

@@ -20,14 +20,33 @@ struct EventRegistrations: Sendable {
         var pattern: MonitorEventPattern
     }
 
-    /// Kinds of objects that have events, but no source of them yet: they may be registered for all the same.
-    enum QuietKind: Hashable, Sendable { case network, storagePool, nodeDevice, secret }
+    /// Kinds of objects beside domains that have events.
+    enum ObjectKind: String, Hashable, Sendable {
+        case network
+        case storagePool = "storage pool"
+        case nodeDevice = "node device"
+        case secret
+    }
+
+    /// By what a client names one object.
+    enum ObjectKey: Hashable, Sendable {
+        case uuid(DomainUUID)
+        case name(String)
+    }
+
+    struct ObjectCallback: Sendable {
+        var kind: ObjectKind
+        /// 0 is the lifecycle event of each kind, 1 the other one.
+        var eventID: Int32
+        /// nil: of all objects of the kind.
+        var object: ObjectKey?
+    }
 
     var callbacks: [Int32: Callback] = [:]
     var monitorCallbacks: [Int32: MonitorCallback] = [:]
     /// Ids registered in the old style, whose events carry no number.
     var legacy: Set<Int32> = []
-    var quiet: [Int32: QuietKind] = [:]
+    var objectCallbacks: [Int32: ObjectCallback] = [:]
     /// Whether the client wants to be told when the connection breaks.
     var closeCallback = false
 
@@ -35,7 +54,7 @@ struct EventRegistrations: Sendable {
 
     /// The most registrations of one client.
     static let limit = 4096
-    var hasRoom: Bool { callbacks.count + monitorCallbacks.count + quiet.count < Self.limit }
+    var hasRoom: Bool { callbacks.count + monitorCallbacks.count + objectCallbacks.count < Self.limit }
 
     private static let lastCallback = Atomic<Int32>(0)
 

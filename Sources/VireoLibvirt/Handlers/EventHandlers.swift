@@ -13,7 +13,7 @@ extension HandlerTable {
         addDomainEvents()
         addLegacyDomainEvents()
         addMonitorEvents()
-        addQuietEvents()
+        addObjectEvents()
     }
 
     private mutating func addDomainEvents() {
@@ -81,32 +81,34 @@ extension HandlerTable {
         }
     }
 
-    /// Kinds of objects that Vireo does not have yet: clients register for their events all the same, and none comes.
-    private mutating func addQuietEvents() {
+    /// Events of networks, pools, node devices and secrets.
+    private mutating func addObjectEvents() {
         fast(RemoteCalls.connectNetworkEventRegisterAny) { args, call in
-            try call.check(eventID: args.eventID, in: 0...1)
-            return RemoteConnectNetworkEventRegisterAnyRet(callbackID: try call.addQuiet(.network))
+            let object = args.net.map { $0.uuid }
+            return RemoteConnectNetworkEventRegisterAnyRet(callbackID: try call.register(args.eventID, .network, object))
         }
-        fast(RemoteCalls.connectNetworkEventDeregisterAny) { args, call in try call.removeQuiet(args.callbackID, .network) }
+        fast(RemoteCalls.connectNetworkEventDeregisterAny) { args, call in try call.deregister(args.callbackID, .network) }
         fast(RemoteCalls.connectStoragePoolEventRegisterAny) { args, call in
-            try call.check(eventID: args.eventID, in: 0...1)
-            return RemoteConnectStoragePoolEventRegisterAnyRet(callbackID: try call.addQuiet(.storagePool))
+            let object = args.pool.map { $0.uuid }
+            return RemoteConnectStoragePoolEventRegisterAnyRet(
+                callbackID: try call.register(args.eventID, .storagePool, object))
         }
         fast(RemoteCalls.connectStoragePoolEventDeregisterAny) { args, call in
-            try call.removeQuiet(args.callbackID, .storagePool)
+            try call.deregister(args.callbackID, .storagePool)
         }
         fast(RemoteCalls.connectNodeDeviceEventRegisterAny) { args, call in
-            try call.check(eventID: args.eventID, in: 0...1)
-            return RemoteConnectNodeDeviceEventRegisterAnyRet(callbackID: try call.addQuiet(.nodeDevice))
+            let object = args.dev.map { EventRegistrations.ObjectKey.name($0.name) }
+            return RemoteConnectNodeDeviceEventRegisterAnyRet(
+                callbackID: try call.register(args.eventID, .nodeDevice, object))
         }
         fast(RemoteCalls.connectNodeDeviceEventDeregisterAny) { args, call in
-            try call.removeQuiet(args.callbackID, .nodeDevice)
+            try call.deregister(args.callbackID, .nodeDevice)
         }
         fast(RemoteCalls.connectSecretEventRegisterAny) { args, call in
-            try call.check(eventID: args.eventID, in: 0...1)
-            return RemoteConnectSecretEventRegisterAnyRet(callbackID: try call.addQuiet(.secret))
+            let object = args.secret.map { $0.uuid }
+            return RemoteConnectSecretEventRegisterAnyRet(callbackID: try call.register(args.eventID, .secret, object))
         }
-        fast(RemoteCalls.connectSecretEventDeregisterAny) { args, call in try call.removeQuiet(args.callbackID, .secret) }
+        fast(RemoteCalls.connectSecretEventDeregisterAny) { args, call in try call.deregister(args.callbackID, .secret) }
     }
 }
 
@@ -117,13 +119,30 @@ extension CallContext {
         }
     }
 
-    fileprivate func addQuiet(_ kind: EventRegistrations.QuietKind) throws(VireoError) -> Int32 {
-        try onConnection { connection throws(VireoError) in try connection.addQuietCallback(kind) }
+    fileprivate func register(
+        _ eventID: Int32, _ kind: EventRegistrations.ObjectKind, _ object: XDRUUID?
+    ) throws(VireoError) -> Int32 {
+        var key: EventRegistrations.ObjectKey?
+        if let object {
+            guard let uuid = DomainUUID(bytes: object.bytes) else {
+                throw VireoError(.invalidArg, "the UUID of the \(kind.rawValue) cannot be read", origin: .event)
+            }
+            key = .uuid(uuid)
+        }
+        return try register(eventID, kind, key)
     }
 
-    fileprivate func removeQuiet(_ id: Int32, _ kind: EventRegistrations.QuietKind) throws(VireoError) -> XDRVoid {
-        guard onConnection({ $0.removeQuietCallback(id, kind) }) else {
-            throw VireoError(.internalError, "\(kind) event callback \(id) not registered", origin: .event)
+    fileprivate func register(
+        _ eventID: Int32, _ kind: EventRegistrations.ObjectKind, _ object: EventRegistrations.ObjectKey?
+    ) throws(VireoError) -> Int32 {
+        try check(eventID: eventID, in: 0...1)
+        let callback = EventRegistrations.ObjectCallback(kind: kind, eventID: eventID, object: object)
+        return try onConnection { connection throws(VireoError) in try connection.addObjectCallback(callback) }
+    }
+
+    fileprivate func deregister(_ id: Int32, _ kind: EventRegistrations.ObjectKind) throws(VireoError) -> XDRVoid {
+        guard onConnection({ $0.removeObjectCallback(id, kind) }) else {
+            throw VireoError(.internalError, "\(kind.rawValue) event callback \(id) not registered", origin: .event)
         }
         return XDRVoid()
     }

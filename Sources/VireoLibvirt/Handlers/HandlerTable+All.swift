@@ -22,7 +22,12 @@ extension HandlerTable {
         table.addDomainGuest()
         table.addDomainAccess()
         table.addEvents()
-        table.addEmptyLists()
+        table.addEmptyNetworks()
+        table.addEmptyInterfaces()
+        table.addEmptyStorage()
+        table.addEmptyDevices()
+        table.addEmptySecrets()
+        table.addEmptyNetworkFilters()
         table.addEmptySnapshots()
         return table
     }

@@ -10,6 +10,7 @@ package final class ConnectionDirectory: Sendable {
         var connections: [UInt64: ClientConnection] = [:]
         var listeners: [UInt64: ClientConnection] = [:]
         var monitorListeners: [UInt64: ClientConnection] = [:]
+        var objectListeners: [UInt64: ClientConnection] = [:]
         var reserved = 0
         /// Connections of readers, which anybody may open.
         var readers: Set<UInt64> = []
@@ -53,6 +54,7 @@ package final class ConnectionDirectory: Sendable {
             state.readers.remove(connection.id)
             state.listeners[connection.id] = nil
             state.monitorListeners[connection.id] = nil
+            state.objectListeners[connection.id] = nil
         }
     }
 
@@ -60,15 +62,17 @@ package final class ConnectionDirectory: Sendable {
     package var count: Int { state.withLock { $0.connections.count } }
 
     /// Notes what events `connection` wants now.
-    func setListening(_ connection: ClientConnection, domains: Bool, monitor: Bool) {
+    func setListening(_ connection: ClientConnection, domains: Bool, monitor: Bool, objects: Bool) {
         state.withLock { state in
             state.listeners[connection.id] = domains ? connection : nil
             state.monitorListeners[connection.id] = monitor ? connection : nil
+            state.objectListeners[connection.id] = objects ? connection : nil
         }
     }
 
     var listeners: [ClientConnection] { state.withLock { Array($0.listeners.values) } }
     var monitorListeners: [ClientConnection] { state.withLock { Array($0.monitorListeners.values) } }
+    var objectListeners: [ClientConnection] { state.withLock { Array($0.objectListeners.values) } }
 
     /// Lets nobody in any more.
     package func close() { state.withLock { $0.isClosed = true } }

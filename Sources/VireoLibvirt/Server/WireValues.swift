@@ -7,6 +7,9 @@ package import VireoService
 
 extension XDRUUID {
     package init(_ uuid: DomainUUID) { self.init(bytes: uuid.bytes) }
+
+    /// As people write it; empty for bytes that are none.
+    var text: String { DomainUUID(bytes: bytes).map { "\($0)" } ?? "" }
 }
 
 extension RemoteNonnullDomain {
