@@ -41,8 +41,8 @@ let package = Package(
         .target(
             name: "VireoService",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoStore", "VireoHost", "VireoQMP", "VireoQEMU", nioCore,
-                nioPosix, log, system,
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoStore", "VireoHost", "VireoImage", "VireoQMP", "VireoQEMU",
+                nioCore, nioPosix, log, system,
             ]),
         .target(
             name: "VireoLibvirt",
@@ -93,7 +93,10 @@ let package = Package(
         .testTarget(name: "VireoHostTests", dependencies: ["VireoHost", "VireoModel", "VireoXML", "VireoCore", system]),
         .testTarget(
             name: "VireoServiceTests",
-            dependencies: ["VireoService", "VireoStore", "VireoQEMU", "VireoQMP", "VireoXML", "VireoModel", "VireoCore", system]),
+            dependencies: [
+                "VireoService", "VireoImage", "VireoStore", "VireoQEMU", "VireoQMP", "VireoXML", "VireoModel", "VireoCore",
+                system,
+            ]),
         .testTarget(
             name: "VireoLibvirtTests",
             dependencies: ["CVireo", "VireoLibvirt", "VireoRPC", "VireoService", "VireoCore", log, nioCore, nioPosix, system]),

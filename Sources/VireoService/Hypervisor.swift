@@ -22,6 +22,8 @@ public final class Hypervisor: Sendable {
     let registry = DomainRegistry()
     let emulators: EmulatorCatalog
     let ports = PortAllocator()
+    /// The images that stand on each other.
+    let layers: LayerCatalog
     let background = BackgroundTasks()
     /// How the latest jobs of all domains ended.
     package let finishedJobs = FinishedJobs()
@@ -37,6 +39,7 @@ public final class Hypervisor: Sendable {
         qemuUser: SpawnRequest.Credentials?
     ) {
         (self.configuration, self.store, self.host, self.qemuUser) = (configuration, store, host, qemuUser)
+        layers = LayerCatalog(store: store)
         cgroups = configuration.isPrivileged ? CgroupLayout.detect() : nil
         emulators = EmulatorCatalog(
             store: store, user: qemuUser, directories: configuration.emulatorDirectories,
@@ -58,6 +61,7 @@ public final class Hypervisor: Sendable {
         let hypervisor = Hypervisor(configuration, store: store, host: host, qemuUser: user)
         hypervisor.emulators.warmUp()
         hypervisor.background.run { await Orphans.endProbes(state: configuration.paths.state, logger: configuration.logger) }
+        try await hypervisor.layers.load()
         try await hypervisor.loadDomains()
         hypervisor.recordHistory()
         return hypervisor

@@ -9,6 +9,7 @@ enum Schema {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1", migrate: createFirstTables)
         migrator.registerMigration("journal", migrate: createJournal)
+        migrator.registerMigration("layers", migrate: createLayers)
         return migrator
     }
 

@@ -156,6 +156,7 @@ extension DomainActor {
             logger.error("the end of the domain could not be stored", metadata: [LogKey.error: "\(error)"])
         }
         let reference = reference
+        if let live { hypervisor.background.run { await self.noteLayers(of: live) } }
         live = nil
         isUpdated = false
         self.run = nil

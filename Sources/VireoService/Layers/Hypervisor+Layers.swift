@@ -1,0 +1,136 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+package import VireoCore
+import VireoImage
+import VireoModel
+
+/// Who stands on which image: the question that decides whether one may be changed or deleted (DESIGN 4.5).
+extension Hypervisor {
+    /// Everybody who reads the image at `path`: domains that have it in a chain, and images that stand on it.
+    ///
+    /// - Parameter domain: left out, with the images of its own chains.
+    /// - Throws: `operationTimeout` when the storage does not answer.
+    package func holders(of path: String, except domain: DomainUUID? = nil) async throws -> [LayerHolder] {
+        guard let path = try await resolved([path])[path] else { return [] }
+        var standing: Set<String> = [path]
+        var open = [path]
+        while let next = open.popLast() {
+            for overlay in try await layers.overlays(of: next) where standing.insert(overlay).inserted { open.append(overlay) }
+        }
+        let uses = try await imageUses()
+        var own: Set<String> = []
+        var holders: [LayerHolder] = []
+        for use in uses where standing.contains(use.path) {
+            if let domain, case .domain(domain, _, _, _) = use.kind { own.insert(use.path) } else { holders.append(use) }
+        }
+        let graph = layers.graph
+        let ownChains = Set(own.flatMap { graph.chain(from: $0) })
+        let used = Set(holders.map(\.path))
+        let idle = standing.subtracting(used).subtracting(ownChains).subtracting([path])
+        return holders.sorted { "\($0)" < "\($1)" } + idle.sorted().map { LayerHolder(.image, path: $0) }
+    }
+
+    /// Refuses a change of an image that somebody else reads.
+    ///
+    /// - Parameter verb: what was asked: "commit into".
+    /// - Throws: `operationInvalid` that names them.
+    package func requireUnshared(_ path: String, to verb: String, for domain: DomainUUID? = nil) async throws {
+        let holders = try await holders(of: path, except: domain)
+        guard holders.isEmpty else {
+            throw VireoError(
+                .operationInvalid,
+                "cannot \(verb) '\(path)': others stand on it and would read other data: \(holders.named)", origin: .storage)
+        }
+    }
+
+    /// Images that definitions name, as disks or as layers below them, with links resolved.
+    package func imageUses() async throws -> [LayerHolder] {
+        var named: [(path: String, kind: LayerHolder.Kind)] = []
+        for domain in domains {
+            let view = domain.view
+            for definition in [view.live, view.inactive].compactMap({ $0 }) {
+                for disk in definition.devices.disks {
+                    let kind = LayerHolder.Kind.domain(
+                        view.uuid, name: view.name.text, target: disk.target, isActive: view.isActive)
+                    let sources =
+                        [disk.source] + (disk.backingChain?.layers.map(\.source) ?? []) + (disk.mirror.map { [$0.source] } ?? [])
+                    for path in sources.compactMap(\.path) { named.append((path, kind)) }
+                }
+            }
+        }
+        let resolved = try await resolved(named.map(\.path))
+        return Array(Set(named.map { LayerHolder($0.kind, path: resolved[$0.path] ?? $0.path) }))
+    }
+
+    /// Paths with their links resolved, of those that exist.
+    private func resolved(_ paths: [String]) async throws -> [String: String] {
+        let paths = Set(paths)
+        return try await BlockingWork.run(awaiting: "the disk images") {
+            Dictionary(uniqueKeysWithValues: paths.compactMap { path in LayerCatalog.resolve(path).map { (path, $0) } })
+        }
+    }
+}
+
+extension DomainActor {
+    /// Looks at the chains that `definition` starts with, refuses what would corrupt data, and notes the rest.
+    ///
+    /// - Throws: `operationInvalid` when a base was changed after images were made on it, or when a disk that the guest may write
+    ///   is a base of others; `operationTimeout`.
+    func checkLayers(of definition: Domain) async throws {
+        for disk in definition.devices.disks {
+            guard let path = disk.source.path, disk.driver.format == .qcow2 || disk.driver.format == .raw else { continue }
+            let sighting = try await hypervisor.layers.look(at: path, format: disk.driver.format == .qcow2 ? .qcow2 : .raw)
+            for (overlay, base) in sighting.changed {
+                let holders = try await hypervisor.holders(of: base)
+                throw VireoError(
+                    .operationInvalid,
+                    "the image '\(base)' was changed after '\(overlay)' was made on it, so that disk '\(disk.target)' would read "
+                        + "other data than before; on it stand: \(holders.named). Put the former file back, or take it as it "
+                        + "is with 'vireo chain accept \(base)'",
+                    origin: .storage)
+            }
+            if !disk.isReadOnly, disk.kind != .cdrom, let top = sighting.chain.first {
+                try await checkWriting(to: top, disk)
+            }
+            try await hypervisor.layers.note(sighting)
+        }
+    }
+
+    /// A guest that writes into the base of another domain's disk destroys that.
+    private func checkWriting(to path: String, _ disk: Disk) async throws {
+        guard !hypervisor.layers.graph.standing(on: path).isEmpty else { return }
+        let victims = try await hypervisor.holders(of: path, except: uuid).filter { $0.path != path }
+        let domains = victims.filter { $0.kind != .image }
+        guard domains.isEmpty else {
+            throw VireoError(
+                .operationInvalid,
+                "disk '\(disk.target)' would write into '\(path)', on which others stand and would read other data: \(domains.named)",
+                origin: .storage)
+        }
+        if !victims.isEmpty {
+            logger.warning(
+                "the guest writes into an image on which others stand",
+                metadata: [LogKey.path: "\(path)", LogKey.reason: "\(victims.named)"])
+        }
+    }
+
+    /// Notes how the domain's images look now that its QEMU is gone, and says when a base was changed meanwhile.
+    func noteLayers(of definition: Domain) async {
+        for disk in definition.devices.disks {
+            guard let path = disk.source.path, disk.driver.format == .qcow2 else { continue }
+            do {
+                let sighting = try await hypervisor.layers.look(at: path, format: .qcow2)
+                for (overlay, base) in sighting.changed {
+                    logger.error(
+                        "a base image was changed while a guest used it",
+                        metadata: [LogKey.path: "\(base)", LogKey.reason: "'\(overlay)' stands on it"])
+                }
+                try await hypervisor.layers.note(sighting)
+            } catch {
+                logger.warning("the images could not be looked at", metadata: [LogKey.path: "\(path)", LogKey.error: "\(error)"])
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+import Synchronization
+import VireoCore
+import VireoImage
+import VireoStore
+
+/// The images that this daemon has ever seen in a chain: the graph in memory and in the store, and what is on disk.
+///
+/// What images say about each other is taken from their headers, one at a time; nothing that they name is opened except as an
+/// image of the stated format.
+final class LayerCatalog: Sendable {
+    private let store: Store
+    private let state = Mutex(LayerGraph())
+
+    init(store: Store) { self.store = store }
+
+    /// As it was last noted.
+    var graph: LayerGraph { state.withLock { $0 } }
+
+    /// Reads what former daemons noted.
+    func load() async throws {
+        let graph = LayerGraph(try await store.layers())
+        state.withLock { $0 = graph }
+    }
+
+    /// What is on disk from the image at `path` down, and which of it was changed behind the daemon's back.
+    struct Sighting: Sendable {
+        /// The chain, top first, with links resolved.
+        var chain: [String] = []
+        /// What is to be noted, unless a change is refused.
+        var records: [LayerRecord] = []
+        /// Images whose base is no longer what it was when they were made on it.
+        var changed: [(overlay: String, base: String)] = []
+    }
+
+    /// Looks at a chain without noting anything.
+    /// - Throws: `operationTimeout` when its storage does not answer; an image that cannot be read ends the chain.
+    func look(at path: String, format: VireoImage.ImageFormat) async throws -> Sighting {
+        let known = graph
+        let now = WallClock.now
+        return try await BlockingWork.run(awaiting: "the image '\(path)'") {
+            try Self.sight(path, format, known, now)
+        }
+    }
+
+    /// Notes what was seen.
+    func note(_ sighting: Sighting) async throws {
+        let fresh = state.withLock { graph in
+            sighting.records.filter { record in
+                var old = graph.layers[record.path]
+                old?.seenAt = record.seenAt
+                return old != record
+            }
+        }
+        try await store.note(layers: fresh)
+        state.withLock { graph in
+            for record in sighting.records { graph.insert(record) }
+        }
+    }
+
+    /// Takes the image at `path` as it is now for what those who stand on it were made on.
+    func accept(base path: String) async throws {
+        let overlays = graph.overlays(of: path).compactMap { graph.layers[$0] }
+        let mark = try await BlockingWork.run(awaiting: "the image '\(path)'") { try FileMark.take(path).text }
+        let records = overlays.map { record in
+            var record = record
+            record.backingMark = mark
+            return record
+        }
+        try await note(Sighting(records: records))
+    }
+
+    /// Forgets images whose files are gone.
+    func forget(_ paths: [String]) async throws {
+        try await store.note(layers: [], gone: paths)
+        state.withLock { graph in
+            for path in paths { graph.remove(path) }
+        }
+    }
+
+    /// The images that stand on `path`, as far as they are known or lie beside it, each looked at again; those that do not any
+    /// more are left out.
+    func overlays(of path: String) async throws -> [String] {
+        let known = graph.overlays(of: path)
+        return try await BlockingWork.run(awaiting: "the images that stand on '\(path)'") {
+            let context = OpenContext(policy: .person, access: .readUnsafely)
+            let beside = (try? ImageTree.overlays(of: path, context)) ?? []
+            let resolved = beside.compactMap { Self.resolve($0) }
+            let others = known.filter { !resolved.contains($0) && Self.backing(of: $0, context) == path }
+            return (resolved + others).sorted()
+        }
+    }
+
+    /// `path` with its links resolved; nil where there is no such file. Blocks.
+    static func resolve(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    private static func backing(of path: String, _ context: OpenContext) -> String? {
+        guard let image = try? ImageChain.open(path, format: .qcow2, context, layers: 1).top else { return nil }
+        return next(below: image, at: path)?.path
+    }
+
+    /// What the image at `path` says that it stands on, where that is a file that exists.
+    private static func next(below image: any DiskImage, at path: String) -> (path: String, format: VireoImage.ImageFormat)? {
+        guard let reference = image.backing, case .file(let name, let stated)? = try? VireoImage.BackingName(reference.name),
+            let resolved = resolve(ImagePath.joined(name, to: path))
+        else { return nil }
+        return (resolved, reference.format ?? stated ?? .raw)
+    }
+
+    private static func sight(
+        _ path: String, _ format: VireoImage.ImageFormat, _ known: LayerGraph, _ now: Double
+    ) throws -> Sighting {
+        let context = OpenContext(policy: .person, access: .readUnsafely)
+        var sighting = Sighting()
+        var next = resolve(path).map { (path: $0, format: format) }
+        while let (path, format) = next, !sighting.chain.contains(path), sighting.chain.count < context.limits.chainLayers {
+            sighting.chain.append(path)
+            next = (try? ImageChain.open(path, format: format, context, layers: 1).top).flatMap { Self.next(below: $0, at: path) }
+            let (record, isChanged) = try record(path, format, on: next?.path, known.layers[path], now)
+            sighting.records.append(record)
+            if isChanged, let base = next?.path { sighting.changed.append((path, base)) }
+        }
+        // An image that stands alone is of interest only once something stands on it.
+        if sighting.chain.count == 1, known.layers[path] == nil { sighting.records = [] }
+        return sighting
+    }
+
+    /// What is to be noted of one image, and whether its base was changed since the last note.
+    private static func record(
+        _ path: String, _ format: VireoImage.ImageFormat, on base: String?, _ old: LayerRecord?, _ now: Double
+    ) throws -> (LayerRecord, isChanged: Bool) {
+        var record = LayerRecord(path: path, format: format.rawValue, backing: base, seenAt: now)
+        guard let base else { return (record, false) }
+        let formerOwn = FileMark(text: old?.ownMark)
+        let own = try formerOwn.flatMap { try $0.isUntouched(at: path) ? $0 : nil } ?? FileMark.take(path)
+        record.ownMark = own.text
+        // A new file, or one that was set on another base, stands on that as it is now.
+        guard let former = FileMark(text: old?.backingMark), old?.backing == base, let formerOwn,
+            (formerOwn.device, formerOwn.inode) == (own.device, own.inode)
+        else {
+            record.backingMark = try FileMark.take(base).text
+            return (record, false)
+        }
+        if try former.isUntouched(at: base) {
+            record.backingMark = old?.backingMark
+            return (record, false)
+        }
+        let present = try FileMark.take(base)
+        // Whoever commits an image into its base by hand writes the base first and empties the image then.
+        let isCommitted = own != formerOwn && own.modified >= present.modified
+        let isChanged = !present.hasContent(of: former) && !isCommitted
+        record.backingMark = isChanged ? old?.backingMark : present.text
+        return (record, isChanged)
+    }
+}
+
+extension FileMark {
+    /// As it is stored.
+    var text: String? { (try? JSONEncoder().encode(self)).map { String(decoding: $0, as: UTF8.self) } }
+
+    /// nil for what cannot be read.
+    init?(text: String?) {
+        guard let text, let mark = try? JSONDecoder().decode(FileMark.self, from: Data(text.utf8)) else { return nil }
+        self = mark
+    }
+}
