@@ -195,7 +195,8 @@ private final class WatchedFiles: FileProvider {
     }
 
     func create(_ path: String) throws -> any ImageFile { try inner.create(path) }
-    func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws { try inner.replace(path, body) }
+    func replace(_ path: String, sync: Bool, _ body: (any ImageFile) throws -> Void) throws { try inner.replace(path, body) }
+    func list(_ directory: String) throws -> [String] { try inner.list(directory) }
 
     func resolve(_ path: String) throws -> String {
         var parts: [Substring] = []

@@ -238,6 +238,9 @@ final class SpyFiles: FileProvider {
     }
 
     func create(_ path: String) throws -> any ImageFile { throw ImageError.unsupported("read only") }
-    func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws { throw ImageError.unsupported("read only") }
+    func replace(_ path: String, sync: Bool, _ body: (any ImageFile) throws -> Void) throws {
+        throw ImageError.unsupported("read only")
+    }
     func resolve(_ path: String) throws -> String { path }
+    func list(_ directory: String) throws -> [String] { [] }
 }

@@ -47,7 +47,7 @@ enum QemuImg {
 }
 
 /// A directory that goes with the test.
-final class Scratch {
+final class Scratch: Sendable {
     let path: String
 
     init() throws {

@@ -28,21 +28,26 @@ package struct HostFiles: FileProvider {
         return file
     }
 
-    package func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws {
+    package func replace(_ path: String, sync: Bool, _ body: (any ImageFile) throws -> Void) throws {
         var facts = stat()
         if stat(path, &facts) == 0 {
             // Whoever uses what is there now is asked to let go of it, as by qemu-img.
             let old = try open(path, .write)
-            if facts.st_mode & S_IFMT == S_IFBLK { return try body(old) }
-            try replaceFile((try? resolve(path)) ?? path, mode: facts.st_mode & 0o777, owner: (facts.st_uid, facts.st_gid), body)
+            if facts.st_mode & S_IFMT == S_IFBLK {
+                try body(old)
+                return sync ? try old.flush() : ()
+            }
+            let target = (try? resolve(path)) ?? path
+            try replaceFile(target, mode: facts.st_mode & 0o777, owner: (facts.st_uid, facts.st_gid), sync: sync, body)
         } else {
-            try replaceFile(path, mode: 0o644, body)
+            try replaceFile(path, mode: 0o644, sync: sync, body)
         }
     }
 
     /// Fills a file beside `path` and gives it that name.
     private func replaceFile(
-        _ path: String, mode: mode_t, owner: (user: uid_t, group: gid_t)? = nil, _ body: (any ImageFile) throws -> Void
+        _ path: String, mode: mode_t, owner: (user: uid_t, group: gid_t)? = nil, sync: Bool,
+        _ body: (any ImageFile) throws -> Void
     ) throws {
         let temporary = path + ".new-" + String(UInt64.random(in: .min ... .max), radix: 36)
         let descriptor = Glibc.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -53,11 +58,42 @@ package struct HostFiles: FileProvider {
             if let owner { _ = fchown(descriptor, owner.user, owner.group) }
             try ImageLock.take(descriptor, .write, path: path, patience: .zero)
             try body(file)
+            if sync { try file.flush() }
             guard rename(temporary, path) == 0 else { throw ImageError.system(errno, "give it its name", path) }
+            if sync { try syncDirectory(of: path) }
         } catch {
             unlink(temporary)
             throw error
         }
+    }
+
+    /// Makes the names of a directory safe on disk.
+    private func syncDirectory(of path: String) throws {
+        let directory = ImagePath.joined(".", to: path)
+        let descriptor = Glibc.open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ImageError.system(errno, "open its directory", path) }
+        defer { close(descriptor) }
+        // Some file systems have no such call for directories.
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw ImageError.system(errno, "flush its directory", path) }
+    }
+
+    /// Files of one directory that are looked at.
+    private static let mostFiles = 100_000
+
+    package func list(_ directory: String) throws -> [String] {
+        guard let stream = opendir(directory) else { throw ImageError.system(errno, "list the directory", directory) }
+        defer { closedir(stream) }
+        var found: [String] = []
+        while let entry = readdir(stream) {
+            let type = entry.pointee.d_type
+            guard type == UInt8(DT_REG) || type == UInt8(DT_LNK) || type == UInt8(DT_UNKNOWN) else { continue }
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            found.append(ImagePath.joined(name, to: directory.hasSuffix("/") ? directory : directory + "/"))
+            guard found.count <= Self.mostFiles else {
+                throw ImageError(.limit, "it has more than \(Self.mostFiles) files", path: directory)
+            }
+        }
+        return found.sorted()
     }
 
     package func resolve(_ path: String) throws -> String {

@@ -95,10 +95,19 @@ package protocol FileProvider: Sendable {
     /// Makes a file that is not there yet, empty, open for writing and locked.
     func create(_ path: String) throws -> any ImageFile
     /// Makes the file at `path` anew: `body` fills it, and only when that is done does it take the place of what was there.
-    /// A block device is written in place.
-    func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws
+    /// A block device is written in place. `sync`: the call returns when the file is safe on disk under its name.
+    func replace(_ path: String, sync: Bool, _ body: (any ImageFile) throws -> Void) throws
     /// The absolute path of `path` without links.
     func resolve(_ path: String) throws -> String
+    /// The paths of the plain files and links in a directory, in order. Throws `limit` where there are too many to look at.
+    func list(_ directory: String) throws -> [String]
+}
+
+extension FileProvider {
+    /// The same without waiting for the disk.
+    package func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws {
+        try replace(path, sync: false, body)
+    }
 }
 
 /// How a file is opened, and what others may do with it meanwhile.

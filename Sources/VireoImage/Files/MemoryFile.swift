@@ -108,11 +108,16 @@ package final class MemoryFiles: FileProvider {
         }
     }
 
-    package func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws {
+    package func replace(_ path: String, sync: Bool, _ body: (any ImageFile) throws -> Void) throws {
         let file = MemoryFile(path: path)
         try body(file)
         add(file, as: path)
     }
 
     package func resolve(_ path: String) throws -> String { path }
+
+    package func list(_ directory: String) throws -> [String] {
+        let prefix = directory.hasSuffix("/") ? directory : directory + "/"
+        return files.withLock { $0.keys.filter { $0.hasPrefix(prefix) && !$0.dropFirst(prefix.count).contains("/") }.sorted() }
+    }
 }

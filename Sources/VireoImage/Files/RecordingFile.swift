@@ -20,6 +20,7 @@ package final class RecordingFile: ImageFile {
         var events: [Event] = []
         var budget: Int?
         var fault: CInt = EIO
+        var doesFirst = false
     }
 
     private let inner: MemoryFile
@@ -35,9 +36,10 @@ package final class RecordingFile: ImageFile {
     /// All changes and flushes since the start.
     package var events: [Event] { state.withLock { $0.events } }
 
-    /// Lets `changes` more changes or flushes pass and fails every one after that with `code`; nil lets all pass.
-    package func fail(after changes: Int?, with code: CInt = EIO) {
-        state.withLock { ($0.budget, $0.fault) = (changes, code) }
+    /// Lets `changes` more changes or flushes pass and fails every one after that with `code`; nil lets all pass. `doingFirst`: the
+    /// first one that fails is done all the same, as by a disk that breaks between writing and telling.
+    package func fail(after changes: Int?, with code: CInt = EIO, doingFirst: Bool = false) {
+        state.withLock { ($0.budget, $0.fault, $0.doesFirst) = (changes, code, doingFirst) }
     }
 
     package func size() throws -> UInt64 { try inner.size() }
@@ -48,37 +50,37 @@ package final class RecordingFile: ImageFile {
     package func region(at offset: UInt64) throws -> FileRegion { try inner.region(at: offset) }
 
     package func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64) throws {
-        try record(.write(offset: offset, bytes: Array(bytes)), "write")
-        try inner.write(bytes, at: offset)
+        try record(.write(offset: offset, bytes: Array(bytes)), "write") { try inner.write(bytes, at: offset) }
     }
 
-    package func flush() throws { try record(.flush, "flush") }
+    package func flush() throws { try record(.flush, "flush") {} }
 
     package func truncate(to size: UInt64) throws {
-        try record(.truncate(size), "resize the file")
-        try inner.truncate(to: size)
+        try record(.truncate(size), "resize the file") { try inner.truncate(to: size) }
     }
 
     package func zero(_ range: Range<UInt64>, _ mode: ZeroMode) throws {
-        try record(.zero(range), "zero a range")
-        try inner.zero(range, mode)
+        try record(.zero(range), "zero a range") { try inner.zero(range, mode) }
     }
 
     package func allocate(_ range: Range<UInt64>) throws {
         let size = max(range.upperBound, try size())
-        try record(.truncate(size), "reserve space")
-        try inner.truncate(to: size)
+        try record(.truncate(size), "reserve space") { try inner.truncate(to: size) }
     }
 
-    private func record(_ event: Event, _ what: String) throws(ImageError) {
-        let fault: CInt? = state.withLock { state in
-            if let budget = state.budget {
-                guard budget > 0 else { return state.fault }
-                state.budget = budget - 1
+    private func record(_ event: Event, _ what: String, _ change: () throws -> Void) throws {
+        let (fault, isDone): (CInt?, Bool) = state.withLock { state in
+            guard let budget = state.budget else {
+                state.events.append(event)
+                return (nil, true)
             }
-            state.events.append(event)
-            return nil
+            let isDone = budget > 0 || state.doesFirst
+            if isDone { state.events.append(event) }
+            if budget <= 0 { state.doesFirst = false }
+            state.budget = max(0, budget - 1)
+            return (budget > 0 ? nil : state.fault, isDone)
         }
+        if isDone { try change() }
         if let fault { throw ImageError.system(fault, what, path) }
     }
 }

@@ -8,7 +8,11 @@ extension ImageChain {
     private static let piece: UInt64 = 512 << 10
 
     /// Writes what the layers above `depth` have into the layer at `depth`, which is open for writing, and grows it where the top is
-    /// longer. The layers above stay as they are; those between see other bytes below them from then on.
+    /// longer. Safe on disk when it returns.
+    ///
+    /// The layers above are not touched, and what they have hides what is written below: however this ends, the top shows what it
+    /// showed. Those between, and everybody else who stands on one of them or on the layer that is written to, see other bytes
+    /// from the first write on; `refuseDependents` looks for them.
     package func commit(into depth: Int, progress: ImageProgress = ImageProgress()) throws {
         guard depth > 0, depth < layers.count, let base = layers[depth] as? any WritableDiskImage else {
             throw ImageError(.invalidArgument, "there is no layer \(depth) to write to below it", path: top.files.first?.path)

@@ -81,15 +81,20 @@ package struct NewImage: Hashable, Sendable {
 
     /// Makes the file at `path`, or empties the one that is there, and writes the image into it.
     ///
-    /// - Parameter checksBacking: false leaves the backing file unopened; the size has to be stated then.
+    /// - Parameters:
+    ///   - checksBacking: false leaves the backing file unopened; the size has to be stated then.
+    ///   - sync: return only when the image is safe on disk under its name.
     /// - Returns: the size of the disk.
     package func create(
-        at path: String, _ context: OpenContext, checksBacking: Bool = true, progress: ImageProgress = ImageProgress()
+        at path: String, _ context: OpenContext, checksBacking: Bool = true, sync: Bool = false,
+        progress: ImageProgress = ImageProgress()
     ) throws -> UInt64 {
         var described = self
         if !checksBacking { described.backing = nil }
         let size = try naming(path) { try described.resolvedSize(besides: path, context) }
-        try context.files.replace(path) { file in try naming(path) { try write(to: file, size: size, progress: progress) } }
+        try context.files.replace(path, sync: sync) { file in
+            try naming(path) { try write(to: file, size: size, progress: progress) }
+        }
         return size
     }
 }

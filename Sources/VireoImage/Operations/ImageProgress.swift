@@ -16,8 +16,11 @@ package final class ImageProgress: Sendable {
         (doneBytes.load(ordering: .relaxed), totalBytes.load(ordering: .relaxed))
     }
 
-    /// Asks the operation to stop; it throws `cancelled` soon, and leaves the old state.
+    /// Asks the operation to stop; it throws `cancelled` soon, and leaves what the operation's description says, mostly the old state.
     package func cancel() { cancelled.store(true, ordering: .relaxed) }
+
+    /// Whether somebody asked the operation to stop.
+    package var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
 
     func begin(total: UInt64) {
         totalBytes.store(total, ordering: .relaxed)
@@ -25,10 +28,11 @@ package final class ImageProgress: Sendable {
     }
 
     func advance(by bytes: UInt64) { doneBytes.wrappingAdd(bytes, ordering: .relaxed) }
-    func advance(to bytes: UInt64) { doneBytes.store(bytes, ordering: .relaxed) }
+    /// Several threads may tell out of order; what is shown never goes back.
+    func advance(to bytes: UInt64) { doneBytes.max(bytes, ordering: .relaxed) }
 
     /// Throws `cancelled` once somebody asked for it.
-    func check() throws(ImageError) {
+    package func check() throws(ImageError) {
         if cancelled.load(ordering: .relaxed) { throw ImageError(.cancelled, "it was cancelled") }
     }
 }

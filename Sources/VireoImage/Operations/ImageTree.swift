@@ -21,14 +21,11 @@ package struct ImageTree: Sendable {
     /// Images that stand on none, or on one that cannot be found.
     package var roots: [Node] = []
 
-    /// Files of one directory that are looked at.
-    private static let mostFiles = 100_000
-
     /// Looks at every qcow2 image of a directory, and at what those stand on; other files only where an image stands on them.
     package init(directory: String, _ context: OpenContext) throws {
         var nodes: [String: Node] = [:]
         var parents: [String: String] = [:]
-        for path in try Self.files(directory) {
+        for path in try context.files.list(directory) {
             guard let file = try? context.files.open(path, .readUnsafely), let driver = try? FormatDriver.detect(file),
                 driver.format != .raw
             else {
@@ -61,20 +58,30 @@ package struct ImageTree: Sendable {
         }
     }
 
-    /// Images beside `path` that stand on it: the ones that a change of its bytes would damage.
-    package static func overlays(of path: String, _ context: OpenContext) throws -> [String] {
-        let wanted = try context.files.resolve(path)
-        let directory = wanted.lastIndex(of: "/").map { String(wanted[...$0]) } ?? "./"
+    /// Images in a directory that stand on one of the files in `wanted`, which are absolute paths without links.
+    static func overlays(of wanted: Set<String>, in directory: String, _ context: OpenContext) throws -> [String] {
         var unsafe = context
         unsafe.access = .readUnsafely
-        return try files(directory).filter { candidate in
-            guard let file = try? unsafe.files.open(candidate, .readUnsafely), let driver = try? FormatDriver.detect(file),
-                driver.format != .raw, let image = try? driver.open(file, unsafe), let backing = image.backing,
-                case .file(let name, _)? = try? BackingName(backing.name)
+        return try context.files.list(directory).filter { candidate in
+            guard let file = try? unsafe.files.open(candidate, .readUnsafely), let backing = backing(of: file, unsafe),
+                case .file(let name, _)? = try? BackingName(backing.name),
+                let below = try? unsafe.files.resolve(ImagePath.joined(name, to: candidate))
             else { return false }
-            return (try? unsafe.files.resolve(ImagePath.joined(name, to: candidate))) == wanted
+            return wanted.contains(below)
         }
     }
+
+    /// What a file stands on. Of a qcow2 image only the header is read: encrypted ones and those with a data file stand on something, too.
+    private static func backing(of file: any ImageFile, _ context: OpenContext) -> BackingReference? {
+        guard let driver = try? FormatDriver.detect(file), driver.format != .raw else { return nil }
+        if driver.format == .qcow2, let header = try? QCOW2Image.header(of: file, context.limits) {
+            return header.backingName.map { BackingReference(name: $0, format: header.backingFormat) }
+        }
+        return try? driver.open(file, context).backing
+    }
+
+    /// The directory that a path without links lies in.
+    static func directory(of path: String) -> String { path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./" }
 
     private static func node(_ path: String, _ directory: String, _ format: ImageFormat, _ context: OpenContext) -> Node {
         let prefix = directory.hasSuffix("/") ? directory : directory + "/"
@@ -91,21 +98,6 @@ package struct ImageTree: Sendable {
             node.problem = "\(error)"
         }
         return node
-    }
-
-    private static func files(_ directory: String) throws -> [String] {
-        guard let stream = opendir(directory) else { throw ImageError.system(errno, "list the directory", directory) }
-        defer { closedir(stream) }
-        var found: [String] = []
-        while let entry = readdir(stream) {
-            guard entry.pointee.d_type == UInt8(DT_REG) || entry.pointee.d_type == UInt8(DT_LNK) else { continue }
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            found.append(ImagePath.joined(name, to: directory.hasSuffix("/") ? directory : directory + "/"))
-            guard found.count <= mostFiles else {
-                throw ImageError(.limit, "it has more than \(mostFiles) files", path: directory)
-            }
-        }
-        return found.sorted()
     }
 
     package var json: JSONValue { .array(roots.map(Self.json)) }

@@ -25,18 +25,13 @@ struct ImageResizeCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            let chain = try ImageChain.open(path, format: options.format, options.context(.write))
-            guard let top = chain.top as? any WritableDiskImage else {
-                throw CLIError("images of format '\(chain.top.format)' are only read")
+            let image = options.offline(path)
+            let target = try Self.target(size, now: image.open(layers: 1).virtualSize)
+            do {
+                _ = try image.resize(to: target, losesTail: shrink)
+            } catch let error as ImageError where error.kind == .refused && !shrink {
+                throw CLIError("\(error); use the --shrink option to lose it")
             }
-            let target = try Self.target(size, now: chain.virtualSize)
-            if target < chain.virtualSize, !shrink {
-                guard try chain.isZero(target..<chain.virtualSize) else {
-                    throw CLIError("data lies behind the new end of '\(path)'; use the --shrink option to lose it")
-                }
-            }
-            try top.resize(to: target, below: chain.below())
-            try top.close()
             if !quiet { Terminal.standardOutput.write("Image resized.\n") }
         }
     }
@@ -125,7 +120,7 @@ struct ImageCommitCommand: ParsableCommand {
     @Flag(name: [.customShort("d"), .customLong("keep")], help: "Leave the overlay as it is.")
     var keep = false
 
-    @Flag(name: .long, help: "Even where other images of its directory stand on the layer that is written to.")
+    @Flag(name: .long, help: "Even where other images or internal snapshots stand on what is written to, and are damaged by it.")
     var force = false
 
     @Option(name: .customShort("t"), help: .hidden) var cache: String?
@@ -136,34 +131,12 @@ struct ImageCommitCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            let depth = try depth()
-            let chain = try ImageChain.open(path, format: options.format, options.context(.write), writing: depth)
-            if !force { try refuseOthers(on: depth, chain) }
-            try ProgressLine.show(progress.style) { try chain.commit(into: depth, progress: $0) }
-            if base == nil, !keep, let top = chain.top as? QCOW2Image { try top.empty() }
+            let image = options.offline(path)
+            try ProgressLine.show(progress.style) {
+                try image.commit(into: base, keepsTop: keep || base != nil, despiteDependents: force, progress: $0)
+            }
             if !progress.quiet { Terminal.standardOutput.write("Image committed.\n") }
         }
-    }
-
-    /// Throws where images outside this chain stand on the layer that is written to: they would show other data.
-    private func refuseOthers(on depth: Int, _ chain: ImageChain) throws {
-        let own = Set(chain.layers.prefix(depth).compactMap { try? HostFiles().resolve($0.files.first?.path ?? "") })
-        let base = chain.layers[depth].files.first?.path ?? ""
-        let others = try ImageTree.overlays(of: base, options.context()).filter {
-            !own.contains((try? HostFiles().resolve($0)) ?? $0)
-        }
-        guard others.isEmpty else {
-            throw CLIError(
-                "other images stand on '\(base)' and would be damaged: \(others.prefix(5).joined(separator: ", ")); pull or rebase them "
-                    + "first, or give --force to damage them")
-        }
-    }
-
-    /// The layer to write to. The chain that is looked at for that is closed again.
-    private func depth() throws -> Int {
-        let chain = try ImageChain.open(path, format: options.format, options.context())
-        guard chain.layers.count > 1 else { throw CLIError("'\(path)' stands on nothing that it could be written to") }
-        return try base.map { try chain.depth(of: $0, seenFrom: path) } ?? 1
     }
 }
 
@@ -186,7 +159,12 @@ struct ImageRebaseCommand: ParsableCommand {
         help: "Change the name only, once both images are proven to show the same.")
     var unsafe = false
 
-    @Flag(name: .long, help: "With -u: without that proof. The guest sees other data unless both images are the same.")
+    @Flag(
+        name: .long,
+        help: """
+            With -u: without that proof; the guest sees other data unless both images are the same. Without -u: even where internal \
+            snapshots are damaged by it.
+            """)
     var force = false
 
     @Option(name: .customShort("t"), help: .hidden) var cache: String?
@@ -202,38 +180,18 @@ struct ImageRebaseCommand: ParsableCommand {
                 guard let backingFormat else { throw CLIError("state the format of the backing file '\(backing)' with -F") }
                 reference = BackingReference(name: backing, format: backingFormat)
             }
-            let context = options.context(.write)
-            let chain = try ImageChain.open(path, format: options.format, context, layers: unsafe ? 1 : .max)
-            guard let top = chain.top as? QCOW2Image else { throw CLIError("only qcow2 images stand on others") }
-            let next =
-                try unsafe && force
-                ? nil
-                : reference.map {
-                    try ImageChain.open(ImagePath.joined($0.name, to: path), format: $0.format, options.context())
+            let image = options.offline(path)
+            guard self.unsafe else {
+                return try ProgressLine.show(progress.style) {
+                    try image.rebase(onto: reference, despiteSnapshots: force, progress: $0)
                 }
-            if unsafe {
-                if !force { try prove(next) }
-                return try top.setBacking(reference)
             }
-            try ProgressLine.show(progress.style) { try chain.rebase(onto: next, as: reference, progress: $0) }
-        }
-    }
-
-    /// Throws unless the image stands on the same bytes now.
-    private func prove(_ next: ImageChain?) throws {
-        let what = "give --force to change the name all the same"
-        let now: ImageChain?
-        do {
-            var context = options.context()
-            context.access = .readUnsafely
-            now = try ImageChain.open(path, format: options.format, context).below()
-        } catch let error as ImageError {
-            throw CLIError(
-                "what it stands on now cannot be looked at (\(error)), so nothing proves that the guest sees the same; \(what)")
-        }
-        let zeros = try ImageChain([RawImage(MemoryFile())])
-        guard case .none = try (now ?? zeros).compare(with: next ?? zeros) else {
-            throw CLIError("'\(backing)' shows other data than what '\(path)' stands on now; rebase without -u, or \(what)")
+            do {
+                try image.rebase(onto: reference, proof: force ? .none : .comparing)
+            } catch let error as ImageError where !force {
+                throw CLIError(
+                    "\(error); nothing proves that the guest sees the same. Give --force to change the name all the same")
+            }
         }
     }
 }

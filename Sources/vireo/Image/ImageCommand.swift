@@ -60,6 +60,13 @@ struct ImageOptions: ParsableArguments {
         OpenContext(policy: .person, access: access == .read && forceShare ? .readUnsafely : access)
     }
 
+    /// An image for the operations that open it themselves.
+    func offline(_ path: String) -> OfflineImage {
+        var image = OfflineImage(path, format: format, policy: .person)
+        image.readsUnsafely = forceShare
+        return image
+    }
+
     func open(_ path: String, layers: Int = .max) throws -> ImageChain {
         try ImageChain.open(path, format: format, context(), layers: layers)
     }

@@ -18,19 +18,16 @@ struct ImagePullCommand: ParsableCommand {
         completion: .file())
     var base: String?
 
+    @Flag(name: .long, help: "Even where internal snapshots of the overlay are damaged by it.")
+    var force = false
+
     @Argument(help: "The overlay.", completion: .file())
     var path: String
 
     func run() throws {
         try reportingImageErrors {
-            let chain = try ImageChain.open(path, format: options.format, options.context(.write))
-            guard chain.layers.count > 1 else { throw CLIError("'\(path)' stands on nothing that could be pulled") }
-            let depth = try base.map { try chain.depth(of: $0, seenFrom: path) }
-            let below = depth.flatMap { chain.below($0) }
-            let reference = try below.map { below in
-                BackingReference(name: try HostFiles().resolve(below.top.files.first?.path ?? ""), format: below.top.format)
-            }
-            try ProgressLine.show(progress.style) { try chain.rebase(onto: below, as: reference, progress: $0) }
+            let image = options.offline(path)
+            try ProgressLine.show(progress.style) { try image.pull(onto: base, despiteSnapshots: force, progress: $0) }
         }
     }
 }

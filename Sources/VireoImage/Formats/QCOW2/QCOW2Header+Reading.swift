@@ -100,7 +100,8 @@ extension QCOW2Header {
             let length: UInt32 = try fields.big(at: position + 4, "extension length")
             if type == Extension.end { break }
             guard Int(length) <= end - position - 8 else { throw .corrupt("a header extension is longer than the header") }
-            found.append(Extension(type: type, data: Array(try fields.slice(at: position + 8, count: Int(length), "extension"))))
+            let data = try fields.slice(at: position + 8, count: Int(length), "extension")
+            if type != Extension.detour { found.append(Extension(type: type, data: Array(data))) }
             position += 8 + (Int(length) + 7) & ~7
         }
         return found

@@ -4,7 +4,10 @@
 extension QCOW2Header {
     /// The header with its extensions and the backing name, as it goes to the start of the file. Throws `limit` where it does
     /// not fit into the first cluster.
-    package func encoded() throws(ImageError) -> [UInt8] {
+    package func encoded() throws(ImageError) -> [UInt8] { try encoded(from: nil) }
+
+    /// The same with the extensions and the name from byte `start` on, a multiple of 8; an extension that means nothing leads there.
+    func encoded(from start: Int?) throws(ImageError) -> [UInt8] {
         var bytes: [UInt8] = []
         let name = backingName.map { Array($0.utf8) } ?? []
         guard name.count <= Self.longestBackingName else {
@@ -33,6 +36,11 @@ extension QCOW2Header {
             bytes.append(compression.rawValue)
             bytes.append(contentsOf: [0, 0, 0, 0, 0, 0, 0])
             bytes.append(contentsOf: unknownFields)
+        }
+        if let start, start >= bytes.count + 8 {
+            bytes.append(big: Extension.detour)
+            bytes.append(big: UInt32(start - bytes.count - 4))
+            bytes.append(contentsOf: repeatElement(0, count: start - bytes.count))
         }
         for item in extensions {
             bytes.append(big: item.type)

@@ -81,6 +81,9 @@ package struct QCOW2Header: Hashable, Sendable {
         package static let bitmaps: UInt32 = 0x2385_2875
         package static let encryption: UInt32 = 0x0537_BE77
         package static let dataFileName: UInt32 = 0x4441_5441
+        /// Leads over bytes that are about to be written, while a header is changed (`QCOW2HeaderChange`). Readers that do not know
+        /// it pass over it, as over all that they do not know; it is not kept.
+        package static let detour: UInt32 = 0x5669_7265
     }
 
     package var clusterSize: UInt64 { 1 << UInt64(clusterBits) }

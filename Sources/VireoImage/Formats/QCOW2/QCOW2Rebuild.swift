@@ -28,7 +28,7 @@ extension QCOW2Writer {
             try makeAndSwitch(plan, progress)
         } catch {
             // Nothing of the new state is in force. What was given out for it in memory is forgotten.
-            try reload(core.header)
+            do { try reload(core.header) } catch let second { abandon(second) }
             throw error
         }
     }
@@ -89,7 +89,9 @@ extension QCOW2Writer {
             try writeFixedFields(header)
             try file.flush()
         } catch {
+            // The sector may have reached the disk all the same: both states stay as they are, and nobody writes over either.
             core.header = before
+            abandon(error)
             throw error
         }
         giveBackUnused(counts)

@@ -159,16 +159,27 @@ final class QCOW2Writer {
         try file.write(Array(bytes[0..<8]) + Array(current[8..<20]) + Array(bytes[20..<length]), at: 0)
     }
 
-    /// Changes header fields that are not tables, and writes the first cluster. Everything else is written already.
+    /// Changes header fields that are not tables, and writes the header. Everything else is written already. A power cut leaves
+    /// the old header or the new one.
     func replaceHeader(_ change: (inout QCOW2Header) throws -> Void) throws {
+        try checkUsable()
         var header = core.header
         try change(&header)
-        var bytes = try header.encoded()
-        bytes.append(contentsOf: repeatElement(0, count: Int(header.clusterSize) - bytes.count))
-        try file.write(bytes, at: 0)
-        try file.flush()
-        core.header = header
+        let change = try QCOW2HeaderChange(to: header, over: file.bytes(at: 0, count: Int(header.clusterSize)))
+        do {
+            for step in change.steps {
+                try file.write(step.bytes, at: UInt64(step.offset))
+                try file.flush()
+            }
+        } catch {
+            failure = error
+            throw error
+        }
+        core.header = change.header
     }
+
+    /// Writes nothing more: `error` left open which state is in force on disk.
+    func abandon(_ error: any Error) { failure = failure ?? error }
 
     /// Gives the file system the space of clusters that nobody uses. They are not given out again before this returns.
     private func giveBack(_ clusters: [UInt64]) throws {
