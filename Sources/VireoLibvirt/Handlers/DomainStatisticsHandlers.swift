@@ -73,13 +73,6 @@ extension HandlerTable {
             }
             return RemoteDomainGetDiskErrorsRet(errors: Array(errors), nerrors: Int32(clamping: errors.count))
         }
-        // No block jobs are started yet: a disk that is there has none.
-        fast(RemoteCalls.domainGetBlockJobInfo) { args, call in
-            let view = try call.domain(args.dom).view
-            guard view.isActive else { throw VireoError(.operationInvalid, "domain is not running") }
-            _ = try view.disk(args.path)
-            return RemoteDomainGetBlockJobInfoRet(found: 0, type: 0, bandwidth: 0, cur: 0, end: 0)
-        }
     }
 
     private mutating func addProcessStatistics() {

@@ -17,6 +17,7 @@ extension HandlerTable {
         table.addDomainStatistics()
         table.addDomainParameters()
         table.addDomainJobs()
+        table.addBlockJobs()
         table.addDomainSaving()
         table.addDomainAgent()
         table.addDomainGuest()

@@ -93,8 +93,8 @@ package enum LiveDefinition {
     }
 
     /// Numbers the layers of all disks: the last disk's first, each chain from its top down.
-    package static func numberLayers(_ devices: inout Devices) {
-        var number = highestLayer(devices)
+    package static func numberLayers(_ devices: inout Devices, after last: Int = 0) {
+        var number = max(last, highestLayer(devices))
         for index in devices.disks.indices.reversed() {
             if devices.disks[index].source.index == nil {
                 // An empty drive has no number to show, but uses one up, as in libvirt.

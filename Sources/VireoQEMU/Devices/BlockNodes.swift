@@ -50,7 +50,7 @@ package enum BlockNodes {
         return disk.driver.copyOnRead == true ? copyOnReadNode(disk.target) : formatNode(index)
     }
 
-    private static func layer(
+    static func layer(
         _ source: DiskSource, _ format: ImageFormat, below: Int?, isBottom: Bool, isReadOnly: Bool, of disk: Disk
     ) throws(VireoError) -> [JSONObject] {
         guard let index = source.index else {

@@ -15,7 +15,7 @@ package struct DiskUpdate: Hashable, Sendable {
 
     /// Checks that `wanted` changes nothing of the live disk but what can be changed.
     ///
-    /// - Parameter number: of the new medium's layer, not used in this run before.
+    /// - Parameter number: of the new medium's top layer; it and those after it were not used in this run before.
     /// - Throws: `operationUnsupported` naming the field; `configUnsupported` for another source of a disk that is no
     ///   drive of removable media.
     package init(_ wanted: Disk, of old: Disk, layer number: Int) throws(VireoError) {
@@ -32,7 +32,10 @@ package struct DiskUpdate: Hashable, Sendable {
         new.source = wanted.source
         new.source.index = wanted.source.isEmpty ? nil : number
         new.driver.format = wanted.source.isEmpty ? nil : wanted.driver.format ?? .raw
-        new.backingChain = wanted.source.isEmpty || wanted.backingChain?.isDetected == true ? nil : wanted.backingChain
+        new.backingChain = wanted.source.isEmpty ? nil : wanted.backingChain
+        for layer in new.backingChain?.layers.indices ?? 0..<0 {
+            new.backingChain?.layers[layer].source.index = number + 1 + layer
+        }
     }
 
     private static func check(_ new: Disk, _ old: Disk) throws(VireoError) {

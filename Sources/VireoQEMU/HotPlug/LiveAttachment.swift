@@ -31,11 +31,12 @@ package struct LiveAttachment: Hashable, Sendable {
     /// - Parameters:
     ///   - live: the prepared definition of the running domain.
     ///   - directory: the domain's private directory, for sockets without path.
+    ///   - lastLayer: the highest number that a layer of a disk has had.
     /// - Throws: `operationUnsupported` for kinds that cannot be plugged in; `xmlError`, `operationInvalid`,
     ///   `operationFailed` for what is there already; `configUnsupported` for what contradicts the definition;
     ///   `internalError` when no address is left.
     package static func prepare(
-        _ device: Device, for live: Domain, _ context: DefaultsContext, directory: FilePath
+        _ device: Device, for live: Domain, _ context: DefaultsContext, directory: FilePath, lastLayer: Int = 0
     ) throws(VireoError) -> Self {
         var domain = live
         let wanted = try filled(device, in: &domain, context)
@@ -80,7 +81,7 @@ package struct LiveAttachment: Hashable, Sendable {
         if case .controller = added {} else { references.append(added) }
         for reference in references { DomainAliases.assign(to: reference, in: &domain) }
         if case .channel(let index) = added { LiveDefinition.prepare(&domain.devices.channels[index], index: index, directory) }
-        LiveDefinition.numberLayers(&domain.devices)
+        LiveDefinition.numberLayers(&domain.devices, after: lastLayer)
         return Self(domain: domain, added: references)
     }
 

@@ -30,6 +30,7 @@ extension DomainActor {
         case "GUEST_CRASHLOADED": emit(.lifecycle(.crashed(.crashloaded)))
         case "WATCHDOG": await watchdogFired(event.data)
         case "BLOCK_IO_ERROR": await ioFailed(event.data)
+        case "JOB_STATUS_CHANGE": blockJobChanged(event.data)
         default: await handleDeviceEvent(event)
         }
     }

@@ -24,6 +24,7 @@ extension DomainActor {
             try? FileAccess.removeDirectory(run.directory)
             try FileAccess.makeDirectory(run.directory, mode: 0o700, uid: user?.uid, gid: user?.gid)
         }
+        try await readChains(&live)
         try LiveDefinition.prepare(
             &live, hypervisor.defaults(capabilities), channels: run.directory, directory: run.directory)
         let ports = try live.chooseDisplayPorts(hypervisor.ports)

@@ -101,7 +101,10 @@ extension DomainActor {
         run?.isAnswering = true
         publish()
         // No change of devices is under way then: what is noted of one is what a former daemon was at.
-        try? await withJob(.modify) { domain, _ in await domain.settleDevices() }
+        try? await withJob(.modify) { domain, _ in
+            await domain.settleDevices()
+            await domain.settleBlockJobs()
+        }
         try? await readLiveFacts()
         await reconcileStatus()
         return run?.id == id
@@ -147,6 +150,7 @@ extension DomainActor {
             _ = try? await process.stop(StopLadder([.init(.kill, patience: .seconds(5))]))
         }
         await run.qemu?.monitor.close()
+        await dropBlockJobs(of: run)
         await releaseHost(run)
         let changedAt = hypervisor.now
         do {

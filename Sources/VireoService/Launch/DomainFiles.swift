@@ -37,6 +37,11 @@ extension Domain {
                 DomainFile(
                     path: path, use: isReadOnly ? .read : .write, subject: "disk '\(disk.target)'",
                     isOptional: disk.source.startupPolicy == .optional, format: disk.driver.format))
+            // Layers that were found in the images are let at by rules of their own (`BackingLayers`).
+            guard let chain = disk.backingChain, !chain.isDetected else { continue }
+            for path in chain.layers.compactMap(\.source.path) {
+                files.append(DomainFile(path: path, use: .read, subject: "backing file of disk '\(disk.target)'"))
+            }
         }
         for (path, subject) in [(os.kernel, "kernel"), (os.initrd, "initrd"), (os.deviceTree, "device tree")] {
             if let path { files.append(DomainFile(path: path, use: .read, subject: subject)) }

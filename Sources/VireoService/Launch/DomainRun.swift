@@ -47,6 +47,8 @@ struct DomainRun {
     var unplugs: [String: OneShot<UnplugOutcome>] = [:]
     /// Who waits for a drive's tray to open, by alias.
     var trays: [String: OneShot<Void>] = [:]
+    /// Who follows a block job and is woken when QEMU tells something of it, by the job's id.
+    var jobSignals: [String: OneShot<Void>] = [:]
     /// Set when everything of the run is gone.
     let ended = OneShot<Void>()
 
@@ -71,6 +73,10 @@ struct RunDetails: Codable, Hashable, Sendable {
     var taints: [Taint]?
     /// How long the agent is waited for, in seconds, if a client has said so.
     var agentSeconds: Int32?
+    /// The highest number that a layer of a disk has had in this run; nil while that is in the definition.
+    var lastLayer: Int?
+    /// Block jobs that are under way; nil for none.
+    var blockJobs: [BlockJob]?
 
     /// - Returns: an empty value for text that this version cannot read.
     init(json: String) {

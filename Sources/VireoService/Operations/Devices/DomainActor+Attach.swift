@@ -41,9 +41,12 @@ extension DomainActor {
     /// Plugs a device into the running guest. The caller holds a job.
     private func plugIn(_ device: Device, inactive: Domain?) async throws {
         let capabilities = try await hypervisor.capabilities(for: run?.emulator)
+        var device = device
+        if case .disk(let disk) = device { device = .disk(try await withChain(disk)) }
         guard let run, let former = live else { throw VireoError(.operationInvalid, "domain is not running") }
         let attachment = try LiveAttachment.prepare(
-            device, for: former, hypervisor.defaults(capabilities), directory: run.directory)
+            device, for: former, hypervisor.defaults(capabilities), directory: run.directory,
+            lastLayer: run.details.lastLayer ?? 0)
         try checkInterfaces(attachment.interfaces)
         let present = Set(former.files)
         let files = attachment.domain.files.filter { !present.contains($0) }

@@ -66,8 +66,10 @@ extension DomainActor {
 
     /// Puts another medium into a drive, or changes what only Vireo looks at. The caller holds a job.
     func changeDisk(_ old: Disk, to wanted: Disk, force: Bool, inactive: Domain?) async throws {
+        let wanted = wanted.source.location == old.source.location ? wanted : try await withChain(wanted)
         guard let former = live else { return }
-        let update = try DiskUpdate(wanted, of: old, layer: LiveDefinition.highestLayer(former.devices) + 1)
+        let update = try DiskUpdate(wanted, of: old, layer: try newLayerNumber())
+        if let last = update.new.layers.compactMap(\.source.index).max() { run?.details.lastLayer = last }
         guard update.changesMedium else {
             apply(update)
             return try await storeChange(inactive: inactive)

@@ -152,7 +152,10 @@ extension DomainActor {
         try await withJob(.modify, client: client) { domain, _ in
             try domain.requireActive()
             let device = try domain.view.disk(disk.prefix { $0 != "[" }.description)
-            guard let index = device.source.index else { throw VireoError(.internalError, "disk '\(disk)' has no node") }
+            let depth = disk.contains("[") ? device.depth(of: disk) : 0
+            guard let depth, device.layers.indices.contains(depth), let index = device.layers[depth].source.index else {
+                throw VireoError(.invalidArg, "disk '\(device.target)' has no layer '\(disk)'", origin: .qemu)
+            }
             _ = try await domain.qmp(
                 "block-set-write-threshold",
                 ["node-name": .string("libvirt-\(index)-storage"), "write-threshold": JSONValue(bytes)])

@@ -1,0 +1,196 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+package import VireoCore
+package import VireoModel
+import VireoQEMU
+import VireoQMP
+import VireoXML
+
+/// The records of block jobs: how one begins, and what follows from what QEMU tells of it.
+extension DomainActor {
+    /// The job of a disk that has not come to its end; nil for none.
+    func blockJob(of target: String) -> BlockJob? { run?.details.blockJobs?.first { $0.target == target } }
+
+    /// - Throws: `operationUnsupported`, or `blockCopyActive` for a copy, when the disk has a job.
+    package func requireNoBlockJob(_ disk: Disk) throws(VireoError) {
+        guard let job = blockJob(of: disk.target) else { return }
+        throw VireoError(
+            job.kind.canPivot ? .blockCopyActive : .operationUnsupported,
+            "disk '\(disk.target)' already in active block job", origin: .qemu)
+    }
+
+    /// Stores the record of `job`, then runs `plan`, whose last command starts it. The caller holds a job slot.
+    ///
+    /// - Parameter mirror: what the XML shows of a copy.
+    /// - Throws: what QEMU says; everything is as before then.
+    func beginBlockJob(_ job: BlockJob, mirror: DiskMirror?, _ plan: MonitorPlan) async throws {
+        let jobs = (run?.details.blockJobs ?? []) + [job]
+        run?.details.blockJobs = jobs
+        setMirror(mirror, of: job.target)
+        do {
+            try await storeRun()
+            CrashPoint.reached("block-job:starting")
+            try await carryOut(plan)
+        } catch {
+            await forgetBlockJob(job)
+            throw error
+        }
+        CrashPoint.reached("block-job:running")
+        changeBlockJob(job.id) { $0.phase = .running }
+        publish()
+    }
+
+    /// Drops the record of a job that never was, and the image that was made for it.
+    private func forgetBlockJob(_ job: BlockJob) async {
+        removeBlockJob(job.id)
+        setMirror(nil, of: job.target)
+        if let created = job.created { try? await BlockingWork.run(awaiting: created) { try FileAccess.remove(created) } }
+        do { try await storeRun() } catch {
+            logger.warning("the end of a block job could not be stored", metadata: [LogKey.error: "\(error)"])
+        }
+        publish()
+    }
+
+    func changeBlockJob(_ id: String, _ change: (inout BlockJob) -> Void) {
+        guard let index = run?.details.blockJobs?.firstIndex(where: { $0.id == id }), var job = run?.details.blockJobs?[index]
+        else { return }
+        change(&job)
+        run?.details.blockJobs?[index] = job
+    }
+
+    private func removeBlockJob(_ id: String) {
+        run?.details.blockJobs?.removeAll { $0.id == id }
+        if run?.details.blockJobs?.isEmpty == true { run?.details.blockJobs = nil }
+    }
+
+    private func setMirror(_ mirror: DiskMirror?, of target: String) {
+        guard let index = live?.devices.disks.firstIndex(where: { $0.target == target }) else { return }
+        live?.devices.disks[index].mirror = mirror
+    }
+
+    // MARK: What QEMU tells
+
+    /// `JOB_STATUS_CHANGE`: wakes who follows the job, or does by itself what is due.
+    func blockJobChanged(_ data: JSONValue) {
+        guard let id = data["id"]?.stringValue, let status = data["status"]?.stringValue,
+            run?.details.blockJobs?.contains(where: { $0.id == id }) == true
+        else { return }
+        if status == "ready" { blockJobReady(id) }
+        guard ["ready", "pending", "concluded"].contains(status) else { return }
+        if let signal = run?.jobSignals[id] { signal.set(()) } else { settleInBackground(id) }
+    }
+
+    /// The copy has caught up, and the guest can be moved to it.
+    private func blockJobReady(_ id: String) {
+        guard let job = run?.details.blockJobs?.first(where: { $0.id == id }), !job.isReady else { return }
+        changeBlockJob(id) { $0.isReady = true }
+        if let index = live?.devices.disks.firstIndex(where: { $0.target == job.target }) {
+            live?.devices.disks[index].mirror?.ready = .yes
+        }
+        publish()
+        emit(job, status: 3)
+    }
+
+    /// Between the end of one attempt to bring a job on and the next one.
+    private static let slotPatience = Duration.seconds(24 * 3600)
+
+    /// Does what is due for a job as soon as nobody else changes the domain.
+    func settleInBackground(_ id: String) {
+        guard let number = run?.id else { return }
+        inBackground(number) { domain in
+            try await domain.withJob(.modify, timeout: Self.slotPatience) { domain, _ in
+                try await domain.toTheEnd { domain in _ = try await domain.settleBlockJob(id) }
+            }
+        }
+    }
+
+    /// Follows a job until it is over, or as far as `isReached` says. The caller holds a job slot.
+    ///
+    /// - Returns: how it ended; nil when it has not.
+    /// - Throws: `operationTimeout` at `deadline`: the job goes on.
+    func followBlockJob(
+        _ id: String, until deadline: ContinuousClock.Instant, _ isReached: (BlockJob) -> Bool = { _ in false }
+    ) async throws -> BlockJob? {
+        while true {
+            let signal = OneShot<Void>()
+            run?.jobSignals[id] = signal
+            defer { if run?.jobSignals[id] === signal { run?.jobSignals[id] = nil } }
+            if let ended = try await settleBlockJob(id) { return ended }
+            guard let job = run?.details.blockJobs?.first(where: { $0.id == id }) else { return nil }
+            if isReached(job) {
+                // What QEMU told meanwhile is not lost.
+                settleInBackground(id)
+                return nil
+            }
+            guard ContinuousClock.now < deadline else {
+                settleInBackground(id)
+                throw VireoError(
+                    .operationTimeout, "the block job of disk '\(job.target)' of domain '\(name)' has not ended in time")
+            }
+            try Task.checkCancellation()
+            _ = await signal.wait(upTo: min(.seconds(1), deadline - .now))
+        }
+    }
+
+    /// Does what the state of a job in QEMU asks for. Can be called at any time; the caller holds a job slot.
+    ///
+    /// - Returns: the record with its outcome when the job is over, once: it is forgotten then.
+    /// - Throws: what QEMU or the store say; then it is to be called again.
+    func settleBlockJob(_ id: String) async throws -> BlockJob? {
+        guard let job = run?.details.blockJobs?.first(where: { $0.id == id }) else { return nil }
+        if job.phase == .concluded { return try await clearBlockJob(job) }
+        let answer = try await qmp("query-jobs")
+        guard let state = answer.arrayValue?.first(where: { $0["id"]?.stringValue == id }) else {
+            // Never begun: its QEMU command is the first thing that leaves a trace.
+            guard job.phase == .starting else {
+                return try await concludeBlockJob(job, failure: "QEMU does not know it any more")
+            }
+            await undoStart(of: job)
+            return nil
+        }
+        switch state["status"]?.stringValue {
+        case "ready": blockJobReady(id)
+        case "pending":
+            if job.phase == .pivoting { try await switchImages(job) }
+            let command = BlockJobCommand.finalize(id)
+            _ = try await qmp(command.name, command.arguments)
+        case "concluded": return try await concludeBlockJob(job, failure: state["error"]?.stringValue)
+        default: if job.phase == .starting { changeBlockJob(id) { $0.phase = .running } }
+        }
+        return nil
+    }
+
+    /// Takes back what was done before a start that QEMU never saw.
+    private func undoStart(of job: BlockJob) async {
+        if let destination = job.destination { await cleanUp(BlockJobCommand.close([destination])) }
+        await forgetBlockJob(job)
+        await releaseFiles(job.releases + [job.created].compactMap { $0 })
+    }
+
+    /// After a restart of the daemon: brings all jobs to where they are by now.
+    func settleBlockJobs() async {
+        for job in run?.details.blockJobs ?? [] {
+            do {
+                let ended = try await settleBlockJob(job.id)
+                logger.info(
+                    "took over a block job",
+                    metadata: [LogKey.reason: "\(job.id) \(ended?.outcome.map { "\($0)" } ?? "goes on")"])
+                if ended == nil, run?.details.blockJobs?.contains(where: { $0.id == job.id }) == true {
+                    // It may have come to its end between the question and now, unheard.
+                    settleInBackground(job.id)
+                }
+            } catch {
+                logger.error(
+                    "a block job cannot be taken over", metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(error)"])
+            }
+        }
+    }
+
+    /// Tells subscribers; `status` is `virConnectDomainEventBlockJobStatus`.
+    func emit(_ job: BlockJob, status: Int32) {
+        let path = live?.devices.disks.first { $0.target == job.target }?.source.path
+        emit(.blockJob(path: path ?? "", target: job.target, type: job.kind.number, status: status))
+    }
+}
