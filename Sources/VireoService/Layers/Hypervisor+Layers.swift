@@ -47,21 +47,26 @@ extension Hypervisor {
 
     /// Images that definitions name, as disks or as layers below them, with links resolved.
     package func imageUses() async throws -> [LayerHolder] {
-        var named: [(path: String, kind: LayerHolder.Kind)] = []
+        Array(Set(try await namedImages().map { LayerHolder($0.kind, path: $0.path) }))
+    }
+
+    /// The same with what the definition says of the format.
+    func namedImages() async throws -> [(path: String, kind: LayerHolder.Kind, isQCOW2: Bool)] {
+        var named: [(path: String, kind: LayerHolder.Kind, isQCOW2: Bool)] = []
         for domain in domains {
             let view = domain.view
-            for definition in [view.live, view.inactive].compactMap({ $0 }) {
-                for disk in definition.devices.disks {
-                    let kind = LayerHolder.Kind.domain(
-                        view.uuid, name: view.name.text, target: disk.target, isActive: view.isActive)
-                    let sources =
-                        [disk.source] + (disk.backingChain?.layers.map(\.source) ?? []) + (disk.mirror.map { [$0.source] } ?? [])
-                    for path in sources.compactMap(\.path) { named.append((path, kind)) }
+            for disk in [view.live, view.inactive].compactMap({ $0 }).flatMap(\.devices.disks) {
+                let kind = LayerHolder.Kind.domain(view.uuid, name: view.name.text, target: disk.target, isActive: view.isActive)
+                var sources = [(disk.source, disk.driver.format)]
+                sources += disk.backingChain?.layers.map { ($0.source, $0.format) } ?? []
+                if let mirror = disk.mirror { sources.append((mirror.source, mirror.format)) }
+                for (source, format) in sources {
+                    if let path = source.path { named.append((path, kind, format == .qcow2)) }
                 }
             }
         }
         let resolved = try await resolved(named.map(\.path))
-        return Array(Set(named.map { LayerHolder($0.kind, path: resolved[$0.path] ?? $0.path) }))
+        return named.map { (resolved[$0.path] ?? $0.path, $0.kind, $0.isQCOW2) }
     }
 
     /// Paths with their links resolved, of those that exist.
