@@ -58,6 +58,12 @@ package struct ImageTree: Sendable {
         }
     }
 
+    /// Images beside `path` that stand on it: the ones that a change of its bytes would damage.
+    package static func overlays(of path: String, _ context: OpenContext) throws -> [String] {
+        let wanted = try context.files.resolve(path)
+        return try overlays(of: [wanted], in: directory(of: wanted), context)
+    }
+
     /// Images in a directory that stand on one of the files in `wanted`, which are absolute paths without links.
     static func overlays(of wanted: Set<String>, in directory: String, _ context: OpenContext) throws -> [String] {
         var unsafe = context
