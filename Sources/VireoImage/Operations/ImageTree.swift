@@ -65,7 +65,7 @@ package struct ImageTree: Sendable {
     }
 
     /// Images in a directory that stand on one of the files in `wanted`, which are absolute paths without links.
-    static func overlays(of wanted: Set<String>, in directory: String, _ context: OpenContext) throws -> [String] {
+    package static func overlays(of wanted: Set<String>, in directory: String, _ context: OpenContext) throws -> [String] {
         var unsafe = context
         unsafe.access = .readUnsafely
         return try context.files.list(directory).filter { candidate in
@@ -87,7 +87,7 @@ package struct ImageTree: Sendable {
     }
 
     /// The directory that a path without links lies in.
-    static func directory(of path: String) -> String { path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./" }
+    package static func directory(of path: String) -> String { path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./" }
 
     private static func node(_ path: String, _ directory: String, _ format: ImageFormat, _ context: OpenContext) -> Node {
         let prefix = directory.hasSuffix("/") ? directory : directory + "/"

@@ -88,7 +88,7 @@ final class LayerCatalog: Sendable {
         let known = graph.overlays(of: path)
         return try await BlockingWork.run(awaiting: "the images that stand on '\(path)'") {
             let context = OpenContext(policy: .person, access: .readUnsafely)
-            let beside = (try? ImageTree.overlays(of: path, context)) ?? []
+            let beside = (try? ImageTree.overlays(of: [path], in: ImageTree.directory(of: path), context)) ?? []
             let resolved = beside.compactMap { Self.resolve($0) }
             let others = known.filter { !resolved.contains($0) && Self.backing(of: $0, context) == path }
             return (resolved + others).sorted()
