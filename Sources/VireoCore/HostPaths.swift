@@ -46,6 +46,8 @@ public struct HostPaths: Hashable, Sendable {
     }
 
     public var database: FilePath { state.appending("vireo.db") }
+    /// What the values of secrets are sealed with.
+    public var secretKey: FilePath { state.appending("secrets.key") }
     public var managedSaves: FilePath { state.appending("save") }
     public var nvram: FilePath { state.appending("nvram") }
     public var tpm: FilePath { state.appending("tpm") }

@@ -53,6 +53,7 @@ extension VireoError {
         .noInterface: "Interface not found: ",
         .noNwfilter: "Network filter not found: ",
         .noSecret: "Secret not found: ",
+        .invalidSecret: "Invalid secret: ",
         .configUnsupported: "unsupported configuration: ",
         .operationTimeout: "Timed out during operation: ",
         .hookScriptFailed: "Hook script execution failed: ",

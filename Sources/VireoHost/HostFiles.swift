@@ -51,6 +51,18 @@ package struct HostFiles: Hashable, Sendable {
         return names.sorted()
     }
 
+    /// The path of a file or directory without links in it, below the root; nil where there is none.
+    package func resolved(_ path: String) -> String? {
+        guard let real = realpath(located(path).string, nil) else { return nil }
+        defer { free(real) }
+        let text = String(cString: real)
+        guard root != "/" else { return text }
+        guard let above = realpath(root.string, nil) else { return nil }
+        defer { free(above) }
+        let prefix = String(cString: above)
+        return text.hasPrefix(prefix + "/") ? String(text.dropFirst(prefix.utf8.count)) : nil
+    }
+
     /// The numbers `n` of the entries `prefix`n of a directory, ascending.
     package func numbers(in path: String, prefix: String) -> [Int] {
         names(in: path).compactMap { $0.hasPrefix(prefix) ? Int($0.dropFirst(prefix.count)) : nil }.sorted()

@@ -21,6 +21,8 @@ public final class Hypervisor: Sendable {
     package var logger: Logger { configuration.logger }
     let registry = DomainRegistry()
     let emulators: EmulatorCatalog
+    package let secrets: SecretVault
+    package let nodeDevices: NodeDeviceCatalog
     let ports = PortAllocator()
     /// The images that stand on each other.
     let layers: LayerCatalog
@@ -40,6 +42,10 @@ public final class Hypervisor: Sendable {
     ) {
         (self.configuration, self.store, self.host, self.qemuUser) = (configuration, store, host, qemuUser)
         layers = LayerCatalog(store: store)
+        secrets = SecretVault(
+            store: store, events: events, keyFile: configuration.paths.secretKey, logger: configuration.logger)
+        nodeDevices = NodeDeviceCatalog(
+            scan: NodeDeviceScan(files: host.files, hostUUID: host.uuid), events: events, logger: configuration.logger)
         cgroups = configuration.isPrivileged ? CgroupLayout.detect() : nil
         emulators = EmulatorCatalog(
             store: store, user: qemuUser, directories: configuration.emulatorDirectories,
@@ -62,6 +68,7 @@ public final class Hypervisor: Sendable {
         hypervisor.emulators.warmUp()
         hypervisor.background.run { await Orphans.endProbes(state: configuration.paths.state, logger: configuration.logger) }
         try await hypervisor.layers.load()
+        try await hypervisor.secrets.load()
         try await hypervisor.loadDomains()
         hypervisor.recordHistory()
         return hypervisor

@@ -10,6 +10,7 @@ enum Schema {
         migrator.registerMigration("1", migrate: createFirstTables)
         migrator.registerMigration("journal", migrate: createJournal)
         migrator.registerMigration("layers", migrate: createLayers)
+        migrator.registerMigration("objects", migrate: createObjects)
         return migrator
     }
 

@@ -96,10 +96,14 @@ extension HandlerTable {
         fast(RemoteCalls.connectStoragePoolEventDeregisterAny) { args, call in
             try call.deregister(args.callbackID, .storagePool)
         }
-        fast(RemoteCalls.connectNodeDeviceEventRegisterAny) { args, call in
-            let object = args.dev.map { EventRegistrations.ObjectKey.name($0.name) }
+        on(RemoteCalls.connectNodeDeviceEventRegisterAny) { args, call in
+            try call.check(eventID: args.eventID, in: 0...1)
+            // What is there before the reply is no news.
+            await call.hypervisor.nodeDevices.watch()
+            let callback = EventRegistrations.ObjectCallback(
+                kind: .nodeDevice, eventID: args.eventID, object: args.dev.map { .name($0.name) })
             return RemoteConnectNodeDeviceEventRegisterAnyRet(
-                callbackID: try call.register(args.eventID, .nodeDevice, object))
+                callbackID: try await call.connection.addObjectCallback(callback))
         }
         fast(RemoteCalls.connectNodeDeviceEventDeregisterAny) { args, call in
             try call.deregister(args.callbackID, .nodeDevice)

@@ -24,10 +24,10 @@ extension HandlerTable {
         table.addDomainAccess()
         table.addEvents()
         table.addEmptyNetworks()
-        table.addEmptyInterfaces()
+        table.addInterfaces()
         table.addEmptyStorage()
-        table.addEmptyDevices()
-        table.addEmptySecrets()
+        table.addNodeDevices()
+        table.addSecrets()
         table.addEmptyNetworkFilters()
         table.addEmptySnapshots()
         return table

@@ -31,6 +31,8 @@ package struct LaunchResources: Sendable {
     package var vhosts: [String: [CInt]] = [:]
     /// swtpm's control sockets by the alias of the TPM.
     package var tpmSockets: [String: FilePath] = [:]
+    /// Where values of secrets come from, by the name of QEMU's object for them.
+    package var secrets: [String: SecretSource] = [:]
     /// Files that get a copy of what a character device puts out, by alias; a `<log>` of the definition wins.
     package var consoleLogs: [String: FilePath] = [:]
     /// `/dev/vhost-vsock`; nil where the host has none.

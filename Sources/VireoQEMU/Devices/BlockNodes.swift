@@ -56,9 +56,6 @@ package enum BlockNodes {
         guard let index = source.index else {
             throw VireoError(.internalError, "disk '\(disk.target)' was not prepared: its source has no index")
         }
-        if source.encryption != nil {
-            throw VireoError(.configUnsupported, "disk '\(disk.target)': encrypted images cannot be started yet")
-        }
         var storage = try self.storage(source, of: disk)
         storage["node-name"] = .string(storageNode(index))
         if let cache = cache(of: disk) { storage["cache"] = cache }
@@ -76,6 +73,16 @@ package enum BlockNodes {
         }
         if let cache = cache(of: disk) { node["cache"] = cache }
         node["driver"] = .string(try driver(of: format, disk))
+        if source.encryption != nil {
+            let secret = JSONValue.string(BlockSecrets.encryptionObject(index))
+            switch format {
+            case .raw, .luks: (node["driver"], node["key-secret"]) = ("luks", secret)
+            case .qcow2: node["encrypt"] = .object(JSONObject([("format", "luks"), ("key-secret", secret)]))
+            default:
+                throw VireoError(
+                    .configUnsupported, "disk '\(disk.target)': an image of format '\(format.rawValue)' cannot be encrypted")
+            }
+        }
         if format == .qcow2, let size = disk.driver.metadataCacheSize { node["cache-size"] = JSONValue(size.bytes) }
         node["file"] = .string(storageNode(index))
         if canHaveBacking(format) {

@@ -7,6 +7,7 @@ import VireoModel
 extension DeviceBuilder {
     func disk(_ disk: Disk, _ reference: DeviceReference) throws(VireoError) -> DeviceArguments {
         var arguments = DeviceArguments()
+        arguments.objects = try BlockSecrets.objects(for: disk, resources.secrets)
         arguments.blockNodes = try BlockNodes.build(disk)
         arguments.devices = [try diskDevice(disk, reference)]
         if disk.bus == .fdc, let order = bootIndex(of: reference) {

@@ -107,8 +107,11 @@ package struct DiskUpdate: Hashable, Sendable {
     package var closeTray: MonitorCommand { MonitorCommand("blockdev-close-tray", "id", device) }
 
     /// Opens the new medium's images, while the old one is still in: what cannot be opened changes nothing.
-    package func opening() throws(VireoError) -> MonitorPlan {
+    ///
+    /// - Parameter secrets: the values of what the images need, by the names of QEMU's objects.
+    package func opening(_ secrets: [String: SecretSource] = [:]) throws(VireoError) -> MonitorPlan {
         var arguments = DeviceArguments()
+        arguments.objects = try BlockSecrets.objects(for: new, secrets)
         arguments.blockNodes = try BlockNodes.build(new)
         return arguments.plan()
     }

@@ -75,9 +75,10 @@ extension Device {
         switch self {
         case .disk(let disk):
             let nodes = (try? BlockNodes.build(disk)) ?? []
+            let secrets = (try? BlockSecrets.needs(of: disk)) ?? []
             return nodes.reversed().compactMap { $0["node-name"]?.stringValue }.map {
                 MonitorCommand("blockdev-del", "node-name", $0)
-            }
+            } + secrets.map { MonitorCommand("object-del", "id", $0.object) }
         case .interface: return [MonitorCommand("netdev_del", "id", "host\(alias)")]
         case .rng(let rng):
             let object = MonitorCommand("object-del", "id", "obj\(alias)")

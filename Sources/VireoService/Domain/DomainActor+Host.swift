@@ -39,9 +39,10 @@ extension DomainActor {
         live.nameTargets(taps)
         let vsock = try await openVsock(&live)
         let groups = await openControlGroup(run)
+        let secrets = try SecretFiles.make(try await hypervisor.secretValues(for: live.devices.disks))
         let launch = try launchPlan(
-            live, request, capabilities, taps: taps, vsock: vsock, groups: groups, consoleLogs: logs)
-        return HostPreparation(launch: launch, taps: taps, vsock: vsock, groups: groups)
+            live, request, capabilities, taps: taps, vsock: vsock, groups: groups, secrets: secrets, consoleLogs: logs)
+        return HostPreparation(launch: launch, taps: taps, vsock: vsock, groups: groups, secrets: secrets)
     }
 
     /// Opens the device behind the guest's vsock, if it has one, and notes the context id that was chosen.

@@ -94,6 +94,27 @@ enum FileAccess {
         }
     }
 
+    /// Puts a file with these bytes in the place of `path`, synced with its directory: it is whole, or as it was.
+    static func replace(_ path: FilePath, with bytes: [UInt8], mode: UInt32) throws {
+        let part = FilePath(path.string + ".part")
+        try? remove(part.string)
+        let file = try FileDescriptor.open(
+            part, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec, .noFollow],
+            permissions: FilePermissions(rawValue: CModeT(mode)))
+        do {
+            defer { try? file.close() }
+            try file.writeAll(bytes)
+            guard fsync(file.rawValue) == 0, rename(part.string, path.string) == 0 else { throw Errno(rawValue: errno) }
+            let directory = try FileDescriptor.open(
+                path.removingLastComponent(), .readOnly, options: [.closeOnExec, .directory])
+            defer { try? directory.close() }
+            guard fsync(directory.rawValue) == 0 else { throw Errno(rawValue: errno) }
+        } catch {
+            try? remove(part.string)
+            throw error
+        }
+    }
+
     /// Makes an empty file for QEMU to write to unless it is there, so that QEMU's user may.
     static func touch(_ path: String, mode: UInt32, uid: UInt32?, gid: UInt32?) throws {
         let file = try FileDescriptor.open(

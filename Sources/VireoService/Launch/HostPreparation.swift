@@ -13,6 +13,7 @@ struct HostPreparation: Sendable {
     var taps: TapDevices
     var vsock: VsockDevice?
     var groups: HeldDescriptors
+    var secrets: SecretFiles
 }
 
 extension Domain {

@@ -14,10 +14,10 @@ extension DomainActor {
 
     /// How QEMU is to be spawned for `live`: its arguments, its user, its limits, where its monitor and its log are.
     ///
-    /// Pure but for the descriptors of `taps` and `vsock`, which the caller keeps open until QEMU was spawned.
+    /// Pure but for the descriptors of `taps`, `vsock` and `secrets`, which the caller keeps open until QEMU was spawned.
     func launchPlan(
         _ live: Domain, _ request: LaunchRequest, _ capabilities: QEMUCapabilities, taps: TapDevices,
-        vsock: VsockDevice?, groups: HeldDescriptors, consoleLogs: [String: String]
+        vsock: VsockDevice?, groups: HeldDescriptors, secrets: SecretFiles, consoleLogs: [String: String]
     ) throws -> QEMULaunch {
         guard let run else { throw VireoError(.internalError, "the domain is not being started") }
         var resources = LaunchResources(
@@ -40,6 +40,11 @@ extension DomainActor {
             let number = Self.firstDescriptor + CInt(descriptors.count)
             descriptors.append(.init(vsock.descriptor.rawValue, as: number))
             resources.vsockDescriptor = number
+        }
+        for (object, descriptor) in secrets.descriptors.sorted(by: { $0.key < $1.key }) {
+            let number = Self.firstDescriptor + CInt(descriptors.count)
+            descriptors.append(.init(descriptor, as: number))
+            resources.secrets[object] = .descriptor(number)
         }
         var spawn = SpawnRequest(run.emulator, try QEMUArguments.build(live, resources))
         spawn.descriptors = descriptors

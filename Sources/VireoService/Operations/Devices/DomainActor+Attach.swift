@@ -70,6 +70,7 @@ extension DomainActor {
         var resources = try plugResources(capabilities)
         let passing = taps.passing
         resources.namedTaps = passing.names
+        resources.secrets = try await hypervisor.secretValues(for: attachment.disks).mapValues(SecretSource.value)
         let plan = MonitorPlan(passing.steps + (try DeviceBuilder.plan(attachment, resources)).steps)
         var change = PendingChange(
             .present(alias: attachment.alias ?? ""), live: attachment.domain, inactive: inactive)
@@ -110,6 +111,9 @@ extension DomainActor {
 }
 
 extension LiveAttachment {
+    /// The disks among what is new.
+    fileprivate var disks: [Disk] { devices.compactMap { if case .disk(let disk) = $0 { disk } else { nil } } }
+
     /// The interfaces among what is new.
     fileprivate var interfaces: [Interface] {
         devices.compactMap { if case .interface(let interface) = $0 { interface } else { nil } }

@@ -96,7 +96,8 @@ extension DomainActor {
     private func exchange(
         _ update: DiskUpdate, _ after: Domain, _ files: [DomainFile], force: Bool, inactive: Domain?
     ) async throws {
-        let (opening, exchange) = (try update.opening(), try update.exchange())
+        let secrets = try await hypervisor.secretValues(for: [update.new]).mapValues(SecretSource.value)
+        let (opening, exchange) = (try update.opening(secrets), try update.exchange())
         var change = PendingChange(
             .medium(drive: update.device, node: update.node), live: after, inactive: inactive)
         change.undo = opening.undo.map(PendingChange.Command.init)

@@ -1,0 +1,68 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#define _GNU_SOURCE
+#include "cvireo.h"
+
+#include <linux/ethtool.h>
+#include <linux/if.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int vireo_uevent_socket(void) {
+    int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    if (fd < 0) {
+        return -1;
+    }
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+// The value of one of the old ethtool queries; 0 where the driver does not answer.
+static uint32_t ethtool_value(int fd, struct ifreq *request, uint32_t command) {
+    struct ethtool_value value = {.cmd = command};
+    request->ifr_data = (void *)&value;
+    return ioctl(fd, SIOCETHTOOL, request) == 0 ? value.data : 0;
+}
+
+uint32_t vireo_link_features(const char *name) {
+    static const uint32_t commands[] = {ETHTOOL_GRXCSUM, ETHTOOL_GTXCSUM, ETHTOOL_GSG, ETHTOOL_GTSO, ETHTOOL_GGSO, ETHTOOL_GGRO};
+    static const uint32_t flags[] = {ETH_FLAG_LRO, ETH_FLAG_RXVLAN, ETH_FLAG_TXVLAN, ETH_FLAG_NTUPLE, ETH_FLAG_RXHASH};
+    // The bit of tx-udp_tnl-segmentation among the features, which libvirt looks at.
+    enum { TUNNEL_BIT = 25 };
+    struct ifreq request;
+    uint32_t bits = 0, bit = 0;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return 0;
+    }
+    memset(&request, 0, sizeof request);
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++, bit++) {
+        bits |= (ethtool_value(fd, &request, commands[i]) != 0) << bit;
+    }
+    uint32_t set = ethtool_value(fd, &request, ETHTOOL_GFLAGS);
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++, bit++) {
+        bits |= ((set & flags[i]) != 0) << bit;
+    }
+    enum { BLOCKS = 2 };
+    _Alignas(struct ethtool_gfeatures) char room[sizeof(struct ethtool_gfeatures) + BLOCKS * sizeof(struct ethtool_get_features_block)];
+    struct ethtool_gfeatures *features = (struct ethtool_gfeatures *)room;
+    memset(room, 0, sizeof room);
+    features->cmd = ETHTOOL_GFEATURES;
+    features->size = BLOCKS;
+    request.ifr_data = room;
+    if (ioctl(fd, SIOCETHTOOL, &request) == 0) {
+        bits |= (uint32_t)((features->features[0].active >> TUNNEL_BIT) & 1) << bit;
+    }
+    close(fd);
+    return bits;
+}
