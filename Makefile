@@ -23,7 +23,7 @@ SCALE ?= 1
 RELEASE := swift build -c release --static-swift-stdlib --scratch-path .build-release -Xswiftc -use-ld=lld \
     -Xlinker --no-export-dynamic -Xlinker -z -Xlinker pack-relative-relocs
 
-.PHONY: help build test unit integration check format hooks demo bench benchimages fuzz release deb install clean
+.PHONY: help build test unit integration matrix check format hooks demo bench benchimages fuzz release deb install clean
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -46,6 +46,11 @@ integration: ## runs the tests with real guests only (ONLY='words' picks some)
 	@Tools/install-deps.sh test
 	@Tools/bake-guest.py
 	@Tools/run-tests.py integration $(if $(ONLY),--only '$(ONLY)')
+
+matrix: ## runs every combination of the snapshot matrix, of which integration runs some (about 20 minutes)
+	@Tools/install-deps.sh test
+	@Tools/bake-guest.py
+	VIREO_SNAPSHOT_MATRIX=all Tools/run-tests.py integration --only 'snapshot/Matrix'
 
 check: ## checks formatting, licence headers and generated code
 	@Tools/check.sh

@@ -35,6 +35,9 @@ extension Hypervisor {
             }
         }
         for record in try await store.runtimes() { await loadRun(record) }
+        for (uuid, records) in Dictionary(grouping: try await store.snapshots(), by: \.domain) {
+            await registry.domain(uuid)?.restoreSnapshots(records)
+        }
         for (uuid, records) in Dictionary(grouping: try await store.journalEntries(), by: \.object) {
             await registry.domain(uuid)?.holdForRecovery(records)
         }

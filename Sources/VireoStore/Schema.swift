@@ -11,6 +11,7 @@ enum Schema {
         migrator.registerMigration("journal", migrate: createJournal)
         migrator.registerMigration("layers", migrate: createLayers)
         migrator.registerMigration("objects", migrate: createObjects)
+        migrator.registerMigration("snapshots", migrate: createSnapshotTables)
         return migrator
     }
 

@@ -56,17 +56,21 @@ extension Store {
         }
     }
 
-    /// Forgets a run: nothing of it is left. `state` and `reason` become those of the definition.
+    /// Forgets a run: nothing of it is left. `state` and `reason` become those of the definition; the snapshots of a domain
+    /// without one go too.
     package func endRuntime(_ uuid: DomainUUID, state: Int32, reason: Int32, changedAt: Double) async throws {
         try await write(.process) { database in
             try database.execute(sql: "DELETE FROM runtime WHERE uuid = ?", arguments: [uuid.description])
             try database.execute(
                 sql: "UPDATE definition SET state = ?, reason = ?, changed_at = ? WHERE uuid = ?",
                 arguments: [state, reason, changedAt, uuid.description])
+            let isDefined = try Bool.fetchOne(
+                database, sql: "SELECT EXISTS (SELECT 1 FROM definition WHERE uuid = ?)", arguments: [uuid.description])
+            if isDefined != true { try Self.deleteSnapshots(of: uuid, in: database) }
         }
     }
 
-    private static func put(_ record: RuntimeRecord, in database: Database) throws {
+    static func put(_ record: RuntimeRecord, in database: Database) throws {
         try database.execute(
             sql: """
                 INSERT OR REPLACE INTO runtime (uuid, id, name, phase, boot, pid, start_time, directory, emulator, xml,

@@ -69,7 +69,7 @@ package enum DomainXML {
     }
 
     /// The paths of what nobody asked for; throws where libvirt knows it, or where validation was asked for.
-    private static func leftovers(_ root: XMLElement, validate: Bool) throws(VireoError) -> [String] {
+    static func leftovers(_ root: XMLElement, validate: Bool) throws(VireoError) -> [String] {
         let leftovers = root.document.unconsumed()
         for leftover in leftovers where KnownNames.contains(leftover) {
             throw .unsupported("\(leftover.path) is not supported")

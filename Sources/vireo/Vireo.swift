@@ -31,6 +31,7 @@ struct Vireo: AsyncParsableCommand {
                 subcommands: [
                     ConsoleCommand.self, LogsCommand.self, TopCommand.self, EventsCommand.self, OperationsCommand.self,
                 ]),
+            CommandGroup(name: "Snapshots", subcommands: [SnapshotCommand.self]),
             CommandGroup(name: "Disk images", subcommands: [ImageCommand.self, ChainCommand.self]),
             CommandGroup(name: "libvirt XML", subcommands: [DefineCommand.self, DumpXMLCommand.self, EditCommand.self]),
             CommandGroup(name: "Host", subcommands: [DoctorCommand.self, VersionCommand.self, CompletionsCommand.self]),

@@ -29,7 +29,8 @@ extension HandlerTable {
         table.addNodeDevices()
         table.addSecrets()
         table.addEmptyNetworkFilters()
-        table.addEmptySnapshots()
+        table.addSnapshots()
+        table.addEmptyCheckpoints()
         return table
     }
 }

@@ -35,6 +35,12 @@ extension DomainActor {
             guard !options.isSuperset(of: [.nvram, .keepNVRAM]), !options.isSuperset(of: [.tpm, .keepTPM]) else {
                 throw VireoError(.operationInvalid, "cannot both keep and delete nvram")
             }
+            guard domain.isActive || domain.snapshots.isEmpty || options.contains(.snapshotsMetadata) else {
+                throw VireoError(
+                    .operationInvalid,
+                    "cannot delete inactive domain with \(domain.snapshots.count) snapshots; delete them first, or give --snapshots-metadata to forget them"
+                )
+            }
             if domain.hasManagedSave {
                 guard options.contains(.managedSave) else {
                     throw VireoError(.operationInvalid, "Refusing to undefine while domain managed save image exists")
@@ -46,6 +52,7 @@ extension DomainActor {
             if !options.contains(.keepTPM), !domain.isActive { await domain.removeTPMState() }
             let reference = domain.reference
             domain.inactive = nil
+            if !domain.isActive { domain.snapshots = SnapshotTree() }
             domain.autostart = false
             domain.isUpdated = false
             if !domain.isActive {
@@ -160,7 +167,7 @@ extension DomainActor {
     }
 
     /// Where the variables of firmware that is chosen at each start are kept.
-    private func defaultNVRAM(of definition: Domain) -> String? {
+    func defaultNVRAM(of definition: Domain) -> String? {
         guard definition.os.firmware == .efi else { return nil }
         let component = name.pathComponent(limit: 100)
         let base = component == name.text ? name.text : "\(name.pathComponent())-\(uuid)"

@@ -101,9 +101,15 @@ extension DomainActor {
         run?.isAnswering = true
         publish()
         // No change of devices is under way then: what is noted of one is what a former daemon was at.
-        try? await withJob(.modify) { domain, _ in
-            await domain.settleDevices()
-            await domain.settleBlockJobs()
+        if interrupted != nil {
+            // The slot is held for the recovery of what a former daemon left, which comes right after this.
+            await settleDevices()
+            await settleBlockJobs()
+        } else {
+            try? await withJob(.modify) { domain, _ in
+                await domain.settleDevices()
+                await domain.settleBlockJobs()
+            }
         }
         try? await readLiveFacts()
         await reconcileStatus()

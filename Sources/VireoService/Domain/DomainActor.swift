@@ -34,6 +34,7 @@ public actor DomainActor {
     package internal(set) var hasManagedSave = false
     package internal(set) var isUpdated = false
     package internal(set) var lastJob: JobView?
+    package internal(set) var snapshots = SnapshotTree()
     /// -1 while the domain does not run.
     package var id: Int32 { run?.id ?? -1 }
     /// What exists because the domain runs.
@@ -59,7 +60,8 @@ public actor DomainActor {
             DomainView(
                 uuid: uuid, name: name, id: -1, status: .shutOff(.unknown), isPersistent: inactive != nil,
                 autostart: false, live: nil, inactive: inactive, hasManagedSave: false, isUpdated: false, pid: nil,
-                isAnswering: true, startedAt: nil, statusChangedAt: statusChangedAt, slot: slot, lastJob: nil))
+                isAnswering: true, startedAt: nil, statusChangedAt: statusChangedAt, slot: slot, lastJob: nil,
+                snapshots: SnapshotTree()))
     }
 
     /// The domain as it was last published. Never waits for the actor.
@@ -75,7 +77,7 @@ public actor DomainActor {
             uuid: uuid, name: name, id: id, status: status, isPersistent: isPersistent, autostart: autostart,
             live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated,
             pid: run?.qemu?.process.pid, isAnswering: run?.isAnswering ?? true, startedAt: run?.startedAt,
-            statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob)
+            statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob, snapshots: snapshots)
         published.withLock { $0 = view }
     }
 

@@ -1,6 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import VireoModel
+
 /// How to start a domain; libvirt's `virDomainCreateFlags`.
 public struct StartOptions: OptionSet, Hashable, Sendable {
     public let rawValue: UInt32
@@ -92,7 +94,7 @@ public struct DomainFilter: OptionSet, Hashable, Sendable {
                 (.otherState, ![.running, .paused, .shutOff].contains(state)))
             && group((.managedSave, domain.hasManagedSave), (.noManagedSave, !domain.hasManagedSave))
             && group((.autostart, domain.autostart), (.noAutostart, !domain.autostart))
-            && group((.hasSnapshot, false), (.noSnapshot, true))
+            && group((.hasSnapshot, !domain.snapshots.isEmpty), (.noSnapshot, domain.snapshots.isEmpty))
             && group((.hasCheckpoint, false), (.noCheckpoint, true))
     }
 }

@@ -33,17 +33,20 @@ package final class DomainView: Sendable {
     private let slot: JobSlot
     /// The last visible job that ended, for `domjobinfo --completed`.
     package let lastJob: JobView?
+    package let snapshots: SnapshotTree
 
     package init(
         uuid: DomainUUID, name: DomainName, id: Int32, status: DomainStatus, isPersistent: Bool, autostart: Bool,
         live: Domain?, inactive: Domain?, hasManagedSave: Bool, isUpdated: Bool, pid: Int32?,
-        isAnswering: Bool, startedAt: Double?, statusChangedAt: Double, slot: JobSlot, lastJob: JobView?
+        isAnswering: Bool, startedAt: Double?, statusChangedAt: Double, slot: JobSlot, lastJob: JobView?,
+        snapshots: SnapshotTree = SnapshotTree()
     ) {
         (self.uuid, self.name, self.id, self.status) = (uuid, name, id, status)
         (self.isPersistent, self.autostart, self.live, self.inactive) = (isPersistent, autostart, live, inactive)
         (self.hasManagedSave, self.isUpdated, self.pid) = (hasManagedSave, isUpdated, pid)
         self.isAnswering = isAnswering
         (self.startedAt, self.statusChangedAt, self.slot, self.lastJob) = (startedAt, statusChangedAt, slot, lastJob)
+        self.snapshots = snapshots
     }
 
     /// Who holds the job slot at this instant.

@@ -10,7 +10,9 @@ struct Journal: Sendable {
     let store: Store
 
     /// All kinds of operations on domains, by which entries of a former daemon are read.
-    static let operations: [any JournaledOperation.Type] = []
+    static let operations: [any JournaledOperation.Type] = [
+        SnapshotCreation.self, SnapshotReversion.self, SnapshotDeletion.self,
+    ]
 
     /// Finishes or takes back what `record` tells of.
     /// - Throws: `internalError` for an operation or a payload that this version does not know.

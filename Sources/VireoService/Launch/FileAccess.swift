@@ -24,6 +24,13 @@ enum FileAccess {
             size: Int64(info.st_size))
     }
 
+    /// Bytes that a file takes on disk; 0 where it is not there.
+    static func allocated(_ path: String) -> UInt64 {
+        var info = stat()
+        guard stat(path, &info) == 0, info.st_blocks > 0 else { return 0 }
+        return UInt64(info.st_blocks) * 512
+    }
+
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     static func changeOwner(_ path: String, uid: UInt32, gid: UInt32) throws(Errno) {
@@ -67,6 +74,9 @@ enum FileAccess {
     static func remove(_ path: String) throws(Errno) {
         guard unlink(path) == 0 || errno == ENOENT else { throw Errno(rawValue: errno) }
     }
+
+    /// Cuts a file to nothing, if that can be done.
+    static func empty(_ path: String) { _ = truncate(path, 0) }
 
     /// Copies a file to a new one, whole and synced, or not at all.
     static func copy(_ source: String, to target: String, mode: UInt32, uid: UInt32?, gid: UInt32?) throws {

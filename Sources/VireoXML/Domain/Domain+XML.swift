@@ -83,8 +83,9 @@ extension Domain {
             } ?? []
     }
 
-    func write(to writer: inout XMLWriter, _ options: WriteOptions) {
-        writer.element("domain") { writer in
+    /// - Parameter element: snapshots hold a second definition under another name.
+    func write(to writer: inout XMLWriter, _ options: WriteOptions, named element: String = "domain") {
+        writer.element(element) { writer in
             writer.attribute("type", kind)
             writer.attribute("id", options.isInactive ? nil : options.id)
             writer.attribute("xmlns:qemu", qemuCommandLine == nil ? nil : QEMUCommandLine.namespace)

@@ -124,6 +124,12 @@ extension DomainActor {
         default: return
         }
         logger.warning("a save or dump was cut short by the end of the daemon; the guest runs on")
+        await endInterruptedStream()
+        await resumeAfterJob(.saveCanceled)
+    }
+
+    /// Breaks off what a former daemon had QEMU write.
+    func endInterruptedStream() async {
         if let state = try? await qmp("query-migrate"), ["setup", "active"].contains(state["status"]?.stringValue) {
             _ = try? await qmp("migrate_cancel")
             let deadline = ContinuousClock.now + .seconds(10)
@@ -133,6 +139,5 @@ extension DomainActor {
                 try? await Task.sleep(for: .milliseconds(50))
             }
         }
-        await resumeAfterJob(.saveCanceled)
     }
 }

@@ -77,7 +77,8 @@ extension DomainActor {
         }
     }
 
-    private func write(_ draft: SaveHeader, to path: FilePath, job: Job, bypassesCache: Bool) async throws {
+    /// Writes memory and devices into a new save file, behind the header that `draft` becomes. The guest is stopped afterwards.
+    func write(_ draft: SaveHeader, to path: FilePath, job: Job, bypassesCache: Bool) async throws {
         var header = draft
         let (file, part) = try await BlockingWork.run(awaiting: "the save image '\(path)'") { try SaveFile.create(path) }
         do {
@@ -144,7 +145,7 @@ extension DomainActor {
     }
 
     /// - Throws: `operationInvalid` for a device whose state cannot be moved.
-    private static func checkSavable(_ live: Domain) throws(VireoError) {
+    static func checkSavable(_ live: Domain) throws(VireoError) {
         guard live.devices.hostDevices.isEmpty else {
             throw VireoError(.operationInvalid, "cannot save a domain with host devices assigned to it")
         }
@@ -154,7 +155,7 @@ extension DomainActor {
     }
 
     /// The files of the disks that the guest writes.
-    private func fingerprints(of definition: Domain) async -> [DiskFingerprint] {
+    func fingerprints(of definition: Domain) async -> [DiskFingerprint] {
         let disks = definition.devices.disks.compactMap { disk in
             disk.isReadOnly || disk.kind == .cdrom || disk.isShareable ? nil : disk.source.path.map { (disk.target, $0) }
         }

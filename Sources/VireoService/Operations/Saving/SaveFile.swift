@@ -74,6 +74,9 @@ enum SaveFile {
         return (position - offset, hash.value)
     }
 
+    /// Where a file is written before it gets its name.
+    static func part(of path: String) -> String { path + ".part" }
+
     /// Makes the file that a save is written to: beside its place, so that a rename puts it there.
     ///
     /// - Parameter isSeekable: whether the caller writes anywhere but at the end, which pipes do not take.
@@ -92,7 +95,7 @@ enum SaveFile {
                 throw failure("open", path)
             }
         }
-        let part = FilePath(path.string + ".part")
+        let part = FilePath(Self.part(of: path.string))
         unlink(part.string)
         do {
             let descriptor = try FileDescriptor.open(

@@ -1,0 +1,478 @@
+# Copyright 2026 The Vireo Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots of every kind against a model of the disks' bytes: whatever is taken, gone back to or deleted, nothing else changes."""
+import itertools
+import json
+import os
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+import libvirt
+import libvirt_qemu
+
+from harness import Failure, Skip, test
+from harness.daemon import CommandFailure
+from harness.guest import disk_xml, domain_xml
+
+KINDS = ("internal disk", "internal full", "external disk", "external full")
+POSITIONS = ("leaf", "middle", "branch", "root")
+STATES = ("running", "paused", "off")
+COUNTS = (1, 3)
+# All of the matrix (make snapshot-matrix), else every so many of it.
+EVERY = 1 if os.environ.get("VIREO_SNAPSHOT_MATRIX") == "all" else 12
+REGION = 1 << 20
+REGIONS = 8
+
+
+def run(*command):
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise Failure("%s: %s" % (" ".join(command), ended.stdout + ended.stderr))
+    return ended.stdout
+
+
+class Machine:
+    """A domain whose disks are written from outside the guest, by QEMU while it runs, and what is to be on them."""
+
+    def __init__(self, t, host, name, count, folder=None, firmware=""):
+        self.t, self.host, self.name = t, host, name
+        self.folder = folder or t.path(name)
+        os.makedirs(self.folder)
+        os.chmod(self.folder, 0o777)
+        self.targets = ["vd" + "abc"[number] for number in range(count)]
+        self.bases = {target: os.path.join(self.folder, target + ".qcow2") for target in self.targets}
+        for path in self.bases.values():
+            run("qemu-img", "create", "-q", "-f", "qcow2", path, "%d" % (REGION * REGIONS))
+        xml = domain_xml(t.assets, name, boots=False, memory_mib=64 if firmware else 32, serial="",
+                         devices="".join(disk_xml(self.bases[target], target) for target in self.targets))
+        host.define(xml.replace("<os>", "<os%s>" % firmware))
+        self.content = {target: [0] * REGIONS for target in self.targets}
+        self.saved = {}
+        self.written = 0
+
+    def virsh(self, *arguments, **options):
+        return self.host.virsh(*arguments, **options)
+
+    @property
+    def domain(self):
+        """Through libvirt's library: asked often, and each virsh is a process."""
+        connection = self.host.connections[-1] if self.host.connections else self.host.connect()
+        return connection.lookupByName(self.name)
+
+    @property
+    def state(self):
+        return {1: "running", 3: "paused", 5: "off"}.get(self.domain.state()[0], "?")
+
+    def go(self, state):
+        """Brings the domain into a state, whatever it is in."""
+        if self.state == state:
+            return
+        if state == "off":
+            self.virsh("destroy", self.name)
+        elif self.state == "off":
+            self.virsh("start", self.name, *(["--paused"] if state == "paused" else []))
+        else:
+            self.virsh("resume" if state == "running" else "suspend", self.name)
+
+    def source(self, target):
+        for disk in ElementTree.fromstring(self.domain.XMLDesc()).iter("disk"):
+            if disk.find("target").get("dev") == target:
+                return disk.find("source").get("file")
+        raise Failure("no disk " + target)
+
+    def io(self, target, *commands):
+        """Has the disk written: by QEMU while the domain runs, which says nothing about it, else by qemu-io."""
+        if self.state == "off":
+            run("qemu-io", "-f", "qcow2", *[word for command in commands for word in ("-c", command)], self.source(target))
+            return
+        device = "/machine/peripheral/virtio-disk%d/virtio-backend" % self.targets.index(target)
+        for command in commands + ("flush",):
+            libvirt_qemu.qemuMonitorCommand(self.domain, 'qemu-io -d %s "%s"' % (device, command), 1)
+
+    def write(self):
+        """Another byte in one region of each disk, and another region each time."""
+        self.written += 1
+        region = self.written % REGIONS
+        for number, target in enumerate(self.targets):
+            byte = (self.written * 16 + number) % 255 + 1
+            self.io(target, "write -P %d %d %d" % (byte, region * REGION, 64 << 10))
+            self.content[target][region] = byte
+        self.check("after writing")
+
+    def check(self, what):
+        """The disks hold what the model says; a running guest does not write by itself."""
+        for target in self.targets:
+            commands = []
+            for region, byte in enumerate(self.content[target]):
+                commands += ["-c", "read -P %d %d %d" % (byte, region * REGION, 64 << 10)]
+            said = run("qemu-io", "-U", "-r", "-f", "qcow2", *commands, self.source(target))
+            if "failed" in said or said.count("read 65536") != REGIONS:
+                raise Failure("%s: %s does not hold %r: %s" % (what, target, self.content[target], said))
+
+    def take(self, kind, snapshot):
+        place, extent = kind.split()
+        if extent == "full" and self.state == "off":
+            self.go("running")
+        if kind == "external full" and self.state == "paused":
+            # QEMU writes the memory of a guest once; the next time it has to have run in between.
+            self.go("running")
+            self.go("paused")
+        arguments = []
+        if kind == "internal disk" and self.state != "off":
+            arguments = ["--disk-only"]
+            for target in self.targets:
+                arguments += ["--diskspec", target + ",snapshot=internal"]
+        elif place == "external":
+            arguments = ["--atomic"]
+            arguments += (["--disk-only"] if extent == "disk" else
+                          ["--memspec", "file=%s/%s.memory" % (self.folder, snapshot)])
+            for target in self.targets:
+                arguments += ["--diskspec", "%s,file=%s/%s.%s" % (target, self.folder, target, snapshot)]
+        before = self.state
+        self.virsh("snapshot-create-as", self.name, snapshot, *arguments, seconds=60)
+        self.t.equal(self.state, before, "state after taking " + snapshot)
+        self.saved[snapshot] = {target: list(regions) for target, regions in self.content.items()}
+        self.check("after taking " + snapshot)
+        self.write()
+
+    def revert(self, snapshot, *arguments):
+        self.virsh("snapshot-revert", self.name, snapshot, *arguments, seconds=60)
+        self.content = {target: list(regions) for target, regions in self.saved[snapshot].items()}
+        self.t.equal(self.virsh("snapshot-current", self.name, "--name"), snapshot)
+        self.check("after going back to " + snapshot)
+
+    def delete(self, snapshot, *arguments):
+        before = self.state
+        self.virsh("snapshot-delete", self.name, snapshot, *arguments, seconds=60)
+        self.t.equal(self.state, before, "state after deleting " + snapshot)
+        self.check("after deleting " + snapshot)
+
+    def names(self):
+        return self.domain.snapshotListNames(libvirt.VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL)
+
+    def check_files(self):
+        """Every file in the folder is a layer of a disk: nothing was left, and the chains are sound."""
+        wanted = set()
+        for target in self.targets:
+            for layer in json.loads(run("qemu-img", "info", "-U", "--backing-chain", "--output=json", self.source(target))):
+                wanted.add(layer["filename"])
+        self.t.equal({os.path.join(self.folder, name) for name in os.listdir(self.folder)}, wanted | set(self.bases.values()),
+                     "files")
+
+    def remove(self):
+        self.go("off")
+        for target in self.targets:
+            run("qemu-img", "check", "-q", self.source(target))
+        self.virsh("undefine", self.name, "--snapshots-metadata")
+
+
+def build(machine, kind, position, state):
+    """Snapshots so that `t` lies where it is asked for; returns when the domain is in `state`."""
+    machine.go(state)
+    machine.write()
+    if position in ("leaf", "middle"):
+        machine.take(kind, "a")
+    machine.take(kind, "t")
+    if position in ("middle", "root", "branch"):
+        machine.take(kind, "c")
+    if position == "branch":
+        machine.revert("t")
+        machine.go(state)
+        machine.write()
+        machine.take(kind, "d")
+    machine.go(state)
+
+
+def one(t, host, number, operation, kind, position, state, count):
+    machine = Machine(t, host, "m%d" % number, count)
+    build(machine, kind, position, state)
+    if operation == "revert":
+        machine.revert("t")
+        machine.write()
+        machine.check("after writing behind the revert")
+    else:
+        children = {"leaf": [], "middle": ["c"], "root": ["c"], "branch": ["c", "d"]}[position]
+        machine.delete("t")
+        t.equal(sorted(machine.names()), sorted({"leaf": ["a"], "middle": ["a", "c"]}.get(position, children)))
+    # Every other snapshot still has what it had.
+    for snapshot in machine.names():
+        machine.revert(snapshot)
+    # And nothing is left of them in the end.
+    kept = {target: list(regions) for target, regions in machine.content.items()}
+    while machine.names():
+        machine.delete(machine.names()[0], "--children")
+    t.equal(machine.content, kept)
+    machine.check_files()
+    machine.remove()
+
+
+def matrix(operation, kind):
+    combinations = list(itertools.product(POSITIONS, STATES, COUNTS))
+    offset = (KINDS.index(kind) * 5 + (operation == "delete") * 7) % len(combinations)
+
+    @test("Matrix: %s of %s snapshots at every place in the tree, in every state, of one disk and of three" % (operation, kind),
+          seconds=900)
+    def body(t):
+        host = t.daemon()
+        for number, (position, state, count) in enumerate(combinations):
+            if (number + offset) % EVERY:
+                continue
+            try:
+                one(t, host, number, operation, kind, position, state, count)
+            except Failure as failure:
+                raise Failure("%s, %s, %s, %d disks: %s" % (kind, position, state, count, failure)) from None
+
+    return body
+
+
+for _operation, _kind in itertools.product(("revert", "delete"), KINDS):
+    matrix(_operation, _kind)
+
+
+def chain_of_three(t, host, name):
+    """base <- sn1 <- sn2 <- sn3, each with a region of its own, as in the two ways of merging offline."""
+    machine = Machine(t, host, name, 1)
+    for snapshot in ("sn1", "sn2", "sn3"):
+        machine.write()
+        machine.take("external disk", snapshot)
+    return machine
+
+
+@test("Offline deletion: sn2's overlay is copied down into sn1's, which takes its place", seconds=60)
+def offline_down(t):
+    machine = chain_of_three(t, t.daemon(), "down")
+    # The layer of sn2's state has more than the overlay above it: what is above goes down.
+    run("qemu-io", "-f", "qcow2", "-c", "write -z 7M 512k", machine.source("vda"))
+    machine.content["vda"][7] = 0
+    machine.delete("sn3")
+    machine.delete("sn2")
+    t.equal(machine.names(), ["sn1"])
+    machine.check("after merging down")
+    machine.revert("sn1")
+    machine.delete("sn1")
+    machine.check_files()
+    machine.remove()
+
+
+@test("Offline deletion: sn1's overlay is pulled up into sn2's where that copies less", seconds=60)
+def offline_up(t):
+    machine = chain_of_three(t, t.daemon(), "up")
+    for region in range(REGIONS):
+        run("qemu-io", "-f", "qcow2", "-c", "write -P 9 %d %d" % (region * REGION, REGION), machine.source("vda"))
+        machine.content["vda"][region] = 9
+    top = machine.source("vda")
+    machine.delete("sn3")
+    t.equal(machine.source("vda"), top, "the fuller layer stays")
+    machine.check("after pulling up")
+    machine.revert("sn2")
+    machine.revert("sn1")
+    machine.delete("sn1", "--children")
+    machine.check_files()
+    machine.remove()
+
+
+@test("A domain with snapshots is undefined only when its snapshots are named; they survive a restart and a rename", seconds=90)
+def life(t):
+    host = t.daemon()
+    machine = Machine(t, host, "alt", 1)
+    machine.take("internal disk", "a")
+    machine.take("external disk", "скрин 快照")
+    host.restart()
+    t.equal(machine.names(), ["a", "скрин 快照"])
+    host.virsh("domrename", "alt", "neu")
+    machine.name = "neu"
+    t.equal(machine.virsh("snapshot-current", "neu", "--name"), "скрин 快照")
+    host.virsh("undefine", "neu", fails=True)
+    machine.revert("скрин 快照")
+    t.equal(host.virsh("list", "--all", "--with-snapshot", "--name").split(), ["neu"])
+    host.virsh("undefine", "neu", "--snapshots-metadata")
+    t.equal(host.virsh("list", "--all", "--name").split(), [])
+    host.define(domain_xml(t.assets, "neu", boots=False, serial=""))
+    t.equal(host.virsh("snapshot-list", "neu", "--name"), "")
+
+
+PHASES = [
+    ("snapshot-create:files", "off", "external disk"), ("snapshot-create:end", "off", "external disk"),
+    ("snapshot-create:files", "running", "external disk"), ("snapshot-create:switch", "running", "external disk"),
+    ("snapshot-create:end", "running", "external disk"), ("snapshot-create:memory", "running", "external full"),
+    ("snapshot-create:switch", "running", "external full"), ("snapshot-create:images", "running", "internal full"),
+    ("snapshot-create:images", "off", "internal disk"), ("snapshot-create:end", "running", "internal full"),
+]
+
+
+@test("The daemon is killed at each phase of taking a snapshot: there is all of it or nothing, and the guest runs on", seconds=300)
+def killed_while_taking(t):
+    for number, (place, state, kind) in enumerate(PHASES):
+        host = t.daemon("k%d" % number)
+        machine = Machine(t, host, "k%d-guest" % number, 2)
+        machine.go(state)
+        machine.write()
+        host.kill()
+        host.environment["VIREO_CRASH_AT"] = place
+        host.start()
+        saved = {target: list(regions) for target, regions in machine.content.items()}
+        try:
+            machine.take(kind, "s")
+        except Exception:
+            pass
+        machine.content = saved
+        host.process.wait(30)
+        host.forget_connections()
+        del host.environment["VIREO_CRASH_AT"]
+        host.start()
+        t.wait(lambda: machine.state == state, 15, "%s: the domain is %s" % (place, state))
+        machine.check(place)
+        if machine.names():
+            machine.saved["s"] = {target: list(regions) for target, regions in saved.items()}
+            machine.write()
+            machine.revert("s")
+            machine.delete("s")
+        machine.go("off")
+        machine.check_files()
+        machine.take(kind, "again")
+        machine.go("off")
+        machine.remove()
+        host.close()
+
+
+@test("The daemon is killed at each phase of going back to a snapshot, and of deleting one", seconds=300)
+def killed_while_changing(t):
+    cases = [("snapshot-revert:" + phase, "revert") for phase in ("files", "stop", "apply", "start", "end")]
+    cases += [("snapshot-delete:" + phase, "delete") for phase in ("merge", "pivoted", "images", "remove", "end")]
+    for number, ((place, operation), kind) in enumerate(itertools.product(cases, ("external disk", "internal full"))):
+        if place == "snapshot-delete:pivoted" and kind != "external disk":
+            continue
+        host = t.daemon("c%d" % number)
+        machine = Machine(t, host, "c%d-guest" % number, 2)
+        machine.go("running")
+        machine.write()
+        machine.take(kind, "s")
+        host.kill()
+        host.environment["VIREO_CRASH_AT"] = place
+        host.start()
+        machine.virsh("snapshot-" + operation, machine.name, "s", fails=True, seconds=60)
+        host.process.wait(30)
+        host.forget_connections()
+        del host.environment["VIREO_CRASH_AT"]
+        host.start()
+        t.wait(lambda: "state change lock" not in host.run(
+            ["virsh", "-q", "-c", host.uri, "setvcpus", machine.name, "1", "--config"], seconds=60)[1], 60, "the recovery's end")
+        new = machine.content
+        try:
+            machine.check(place)
+        except Failure:
+            machine.content = machine.saved["s"]
+            machine.check(place)
+        t.true(operation == "revert" or machine.content is new, "%s: deleting changed the disks" % place)
+        while machine.names():
+            machine.delete(machine.names()[0])
+        machine.go("off")
+        machine.check_files()
+        machine.remove()
+        host.close()
+
+
+@test("A full disk: no snapshot, or all of it; a deletion that finds no room is finished once there is some", seconds=120)
+def full_disk(t):
+    if os.geteuid() != 0:
+        raise Skip("mounting a small file system needs root")
+    host = t.daemon()
+    small = t.path("small")
+    os.mkdir(small)
+    run("mount", "-t", "tmpfs", "-o", "size=12m,mode=777", "tmpfs", small)
+    machine = Machine(t, host, "tight", 1, folder=small + "/disks")
+    filler = os.path.join(small, "filler")
+
+    def fill():
+        descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
+        try:
+            while True:
+                os.write(descriptor, bytes(4096))
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)
+
+    for state, kind in (("off", "external disk"), ("running", "external disk"), ("running", "internal full"), ("off", "internal disk")):
+        machine.go(state)
+        machine.write()
+        fill()
+        try:
+            machine.take(kind, "s")
+            raise Failure("a snapshot was taken on a full disk")
+        except CommandFailure:
+            pass
+        t.equal(machine.names(), [], "snapshots after " + kind)
+        t.equal(machine.state, state, "state after " + kind)
+        machine.check("after a full disk")
+        os.remove(filler)
+        machine.check_files()
+    machine.go("off")
+    machine.take("external disk", "s")
+    for region in range(4):
+        machine.io("vda", "write -P 77 %d %d" % (region * REGION, REGION))
+        machine.content["vda"][region] = 77
+    fill()
+    machine.virsh("snapshot-delete", machine.name, "s", fails=True)
+    t.equal(machine.names(), ["s"])
+    machine.check("after a deletion that found no room")
+    machine.virsh("snapshot-revert", machine.name, "s", fails=True)
+    os.remove(filler)
+    machine.delete("s")
+    machine.check_files()
+    machine.remove()
+
+
+@test("UEFI variables go with snapshots of every kind", seconds=120)
+def uefi(t):
+    if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
+        raise Skip("no OVMF")
+    host = t.daemon()
+    for kind in ("internal full", "external full", "internal disk"):
+        machine = Machine(t, host, "uefi-" + kind.replace(" ", "-"), 1, firmware=" firmware='efi'")
+        machine.go("running")
+        nvram = ElementTree.fromstring(machine.domain.XMLDesc()).find("os/nvram").text
+        machine.go("off")
+        with open(nvram, "r+b") as file:
+            file.seek(100000)
+            file.write(b"as taken")
+        machine.go("running" if kind != "internal disk" else "off")
+        machine.take(kind, "s")
+        machine.go("off")
+        with open(nvram, "r+b") as file:
+            file.seek(100000)
+            file.write(b"later on")
+        machine.revert("s")
+        with open(nvram, "rb") as file:
+            file.seek(100000)
+            t.equal(file.read(8), b"as taken", kind)
+        machine.go("off")
+        machine.delete("s")
+        machine.virsh("undefine", machine.name, "--nvram")
+    t.equal(os.listdir(os.path.join(host.root, "state", "snapshots")), [])
+
+
+@test("Snapshots of all kinds in one tree: going back and forth between them, and deleting them one by one", seconds=180)
+def mixed(t):
+    for number, order in enumerate((0, 1)):
+        host = t.daemon("mixed%d" % number)
+        machine = Machine(t, host, "mix%d" % number, 2)
+        machine.go("running")
+        machine.write()
+        for kind in KINDS:
+            machine.go("running")
+            machine.take(kind, kind.replace(" ", "-"))
+        machine.go("off")
+        for kind in ("internal disk", "external full", "internal full", "external disk", "internal disk"):
+            machine.revert(kind.replace(" ", "-"))
+            machine.write()
+        machine.go("off")
+        names = machine.names()
+        for name in names if order else reversed(names):
+            machine.delete(name)
+            for other in machine.names():
+                machine.revert(other)
+            machine.go("off")
+        machine.check_files()
+        machine.remove()
+        host.close()

@@ -1,0 +1,210 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import VireoCore
+import VireoModel
+
+/// Deleting snapshots, as the journal has it.
+///
+/// Merging only ever goes forward: what the guest sees stays the same at each instant, so that a merge that was cut short is
+/// done again. A snapshot whose layer is written over is marked before that, and nobody can go back to it.
+struct SnapshotDeletion: JournaledOperation {
+    enum Phase: String, Codable, Sendable {
+        /// Layers become one.
+        case merge
+        /// Snapshots inside images are deleted.
+        case images
+        /// The snapshots are forgotten, and the files that nobody needs removed.
+        case remove
+    }
+
+    static let operation = "snapshot-delete"
+
+    var phase = Phase.merge
+    /// Children come before their parents.
+    var names: [String]
+    /// Files that are removed in the end, but those that somebody needs then.
+    var files: [String] = []
+
+    func recover(_ entry: JournalEntry<Self>, on domain: isolated DomainActor) async throws -> String {
+        if domain.isActive { await domain.endSnapshotJobs() }
+        let what = "snapshot\(names.count == 1 ? "" : "s") \(names.map { "'\($0)'" }.joined(separator: ", "))"
+        var entry = entry
+        do {
+            try await domain.adoptPivots()
+            try await domain.complete(&entry, Job(.recovery, owner: "the daemon", startedAt: domain.hypervisor.now))
+        } catch {
+            // What is left is whole, and can be deleted again by whoever asked.
+            try await entry.end()
+            return "deleting \(what) was not finished: \(error)"
+        }
+        if domain.status == .paused(.snapshot) { await domain.resumeAfterJob(.unpaused) }
+        return "deleting \(what) was finished"
+    }
+}
+
+extension DomainActor {
+    /// Deletes a snapshot. What others need of it is merged into them, or kept.
+    ///
+    /// - Throws: `noDomainSnapshot`; `operationInvalid` where a part lies inside an image that the running guest only reads;
+    ///   what merging finds. A failure leaves the guest's disks as they were; the snapshot is still listed.
+    package func deleteSnapshot(
+        _ name: String, options: SnapshotDeleteOptions = [], client: ClientIdentity? = nil
+    ) async throws {
+        guard !options.isSuperset(of: [.children, .childrenOnly]) else {
+            throw VireoError(
+                .invalidArg, "children and children_only flags in virDomainSnapshotDelete are mutually exclusive", origin: .domain
+            )
+        }
+        try await withJob(.snapshotDelete, client: client) { domain, job in
+            let names = try domain.doomed(name, options)
+            guard !names.isEmpty else { return }
+            if options.contains(.metadataOnly) {
+                var tree = domain.snapshots
+                for name in names { tree.forget(name, keeping: []) }
+                return try await domain.commit(tree)
+            }
+            try domain.requireNoManagedSave("deleting a snapshot")
+            try domain.checkInside(names)
+            var entry = try await Journal(store: domain.hypervisor.store).begin(SnapshotDeletion(names: names), on: domain.uuid)
+            do {
+                try await domain.complete(&entry, job)
+            } catch {
+                try? await entry.end()
+                if domain.status == .paused(.snapshot) { await domain.resumeAfterJob(.unpaused) }
+                throw error
+            }
+        }
+    }
+
+    /// The snapshots that a deletion is about, children before their parents.
+    func doomed(_ name: String, _ options: SnapshotDeleteOptions) throws(VireoError) -> [String] {
+        _ = try requireSnapshot(name)
+        let below = Array(snapshots.descendants(of: name).map(\.name).reversed())
+        if options.contains(.childrenOnly) { return below }
+        return options.contains(.children) ? below + [name] : [name]
+    }
+
+    /// - Throws: `operationInvalid` where QEMU has an image open that it only reads, and a snapshot inside is to go; as
+    ///   `requireNoBlockJob`.
+    func checkInside(_ names: [String]) throws(VireoError) {
+        guard let live else { return }
+        for disk in live.devices.disks { try requireNoBlockJob(disk) }
+        for snapshot in names.compactMap({ snapshots[$0] }) {
+            for disk in snapshot.takenDisks where snapshot.disk(disk.target)?.location == .internal {
+                let isBelow = live.devices.disks.contains { now in
+                    now.backingChain?.layers.contains { $0.source.path == disk.source.path } ?? false
+                }
+                if isBelow {
+                    throw VireoError(
+                        .operationInvalid,
+                        "snapshot '\(snapshot.name)' lies inside '\(disk.source.path ?? "")', which the running guest only reads; shut the domain down first, or delete the snapshots taken after it"
+                    )
+                }
+            }
+        }
+    }
+
+    /// Does what is left to do. Each step can be done again.
+    func complete(_ entry: inout JournalEntry<SnapshotDeletion>, _ job: Job) async throws {
+        let names = entry.operation.names.filter { snapshots[$0] != nil }
+        let doomed = names.compactMap { snapshots[$0] }
+        let (candidates, made) = layers(of: names)
+        while true {
+            let graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
+            let known = made.union(entry.operation.files)
+            guard let merge = graph.nextMerge(of: candidates, made: known, domain: uuid) else { break }
+            if merge.direction == .commit { try await entry.advance(to: .merge) { $0.files.append(merge.upper) } }
+            try await carryOut(merge, graph, doomed: names, job)
+        }
+        try await entry.advance(to: .images)
+        for snapshot in doomed { try await deleteInside(snapshot, job) }
+        let files = names.compactMap { snapshots[$0] }.flatMap { snapshot in
+            snapshot.facts.made + snapshot.facts.kept.map(\.path) + (snapshot.facts.nvram.map { [$0] } ?? [])
+        }
+        try await entry.advance(to: .remove) { operation in
+            operation.files += files.filter { !operation.files.contains($0) }
+        }
+        let graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
+        let needed = graph.needed
+        var tree = snapshots
+        for name in names {
+            let files = (tree[name]?.facts.made ?? []) + (tree[name]?.facts.kept.map(\.path) ?? [])
+            tree.forget(
+                name, keeping: files.filter { needed.contains(OfflineImages.resolved($0)) },
+                unmerged: candidates.filter { needed.contains($0) && graph.owners[$0] == nil })
+        }
+        try await commit(tree)
+        try await remove(entry.operation.files.filter { !needed.contains(OfflineImages.resolved($0)) })
+        try await entry.end()
+    }
+
+    /// The layers that the end of these snapshots sets free, and all files that snapshot operations made.
+    func layers(of names: [String]) -> (candidates: [String], made: Set<String>) {
+        let made = snapshots.all.flatMap { $0.facts.made + $0.facts.kept.map(\.path) }
+        let states = names.compactMap { snapshots[$0] }.flatMap { snapshot in
+            snapshot.takenDisks.filter { snapshot.disk($0.target)?.location == .external }.compactMap(\.source.path)
+        }
+        let waiting = snapshots.all.flatMap { $0.facts.unmerged ?? [] }
+        return (states.map(OfflineImages.resolved) + waiting, Set(made.map(OfflineImages.resolved)))
+    }
+
+    /// Deletes the parts of a snapshot that lie inside images. Those that are not there are fine.
+    private func deleteInside(_ snapshot: DomainSnapshot, _ job: Job) async throws {
+        let disks = snapshot.takenDisks.filter { snapshot.disk($0.target)?.location == .internal }
+        guard !disks.isEmpty else { return }
+        var nodes: [String] = []
+        var offline: [String] = []
+        for disk in disks {
+            guard let path = disk.source.path else { continue }
+            if let now = live?.devices.disks.first(where: { $0.source.path == path }) {
+                nodes.append(try topNode(of: now))
+            } else {
+                offline.append(path)
+            }
+        }
+        if !nodes.isEmpty { try await runSnapshotJob("snapshot-delete", tag: snapshot.name, nodes: nodes, job: job) }
+        let paths = offline
+        guard !paths.isEmpty else { return }
+        try await ImageJob(job).run("the images of domain '\(name)'") { work in
+            for path in paths where FileAccess.exists(path) { try work.deleteSnapshot(snapshot.name, in: path) }
+        }
+        for path in paths { try? await hypervisor.layers.accept(base: OfflineImages.resolved(path)) }
+    }
+
+    /// Removes files that nothing names any more.
+    private func remove(_ files: [String]) async throws {
+        guard !files.isEmpty else { return }
+        await hypervisor.ownership.release(Set(files), of: uuid)
+        try? await hypervisor.layers.forget(files.map(OfflineImages.resolved))
+        try await BlockingWork.run(within: .seconds(60), awaiting: "the files of deleted snapshots") {
+            for file in files {
+                // What somebody else has put into an image is not ours to remove.
+                guard (try? FileAccess.status(file).isRegular) == true, !OfflineImages.hasSnapshots(file) else { continue }
+                do {
+                    try FileAccess.remove(file)
+                } catch {
+                    throw VireoError(.systemError, "cannot remove '\(file)': \(error)", cause: error)
+                }
+            }
+        }
+    }
+}
+
+extension SnapshotTree {
+    /// Removes a snapshot; who is nearest to it remembers the files that are still needed.
+    ///
+    /// - Parameter unmerged: layers that can be merged later.
+    fileprivate mutating func forget(_ name: String, keeping files: [String], unmerged: [String] = []) {
+        let heir = children(of: name).first?.name ?? self[name]?.parent ?? all.first { $0.name != name }?.name
+        remove(name)
+        guard let heir else { return }
+        update(heir) { snapshot in
+            snapshot.facts.made += files.filter { !snapshot.facts.made.contains($0) }
+            if !unmerged.isEmpty {
+                snapshot.facts.unmerged = Array(Set((snapshot.facts.unmerged ?? []) + unmerged)).sorted()
+            }
+        }
+    }
+}
