@@ -131,7 +131,7 @@ def main():
     try:
         # Where an unprivileged QEMU can read them, wherever the checkout lies.
         os.chmod(assets, 0o755)
-        for name in ("vmlinuz", "initrd.img", "initrd-agent.img"):
+        for name in ("vmlinuz", "initrd.img", "initrd-agent.img", "initrd-disks.img"):
             shutil.copy(os.path.join(ASSETS, name), assets)
         runner = Runner(assets)
         runner.run_all(chosen, arguments.jobs)

@@ -5,7 +5,8 @@
 
 usage: bake-guest.py [DIRECTORY]     (default: .cache/guest of this checkout)
 
-Leaves vmlinuz, initrd.img and initrd-agent.img (with the QEMU guest agent). The guest boots under TCG in two to four
+Leaves vmlinuz, initrd.img, initrd-agent.img (with the QEMU guest agent) and, where this machine has the tools that it takes
+along, initrd-disks.img (with the agent and with tools for partitions, LVM and file systems). The guest boots under TCG in two to four
 seconds, prints GUEST-READY on its serial console and runs a shell there with the prompt "guest# "; it obeys the power
 button. What was baked is kept; a changed recipe bakes again.
 """
@@ -22,6 +23,9 @@ MODULES = [
     "virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio_balloon", "virtio_scsi", "virtio_rng", "virtio_input",
     "sd_mod", "sr_mod", "isofs", "ata_piix", "evdev", "button", "pvpanic_pci", "pvpanic_mmio", "vmw_vsock_virtio_transport",
 ]
+# What a guest has that partitions its disks, and makes and grows file systems.
+DISK_MODULES = ["ext4", "dm_mod"]
+DISK_TOOLS = ["/sbin/sfdisk", "/usr/bin/partx", "/sbin/mke2fs", "/sbin/resize2fs", "/sbin/lvm"]
 
 INIT = """#!/bin/sh
 export PATH=/bin:/sbin:/usr/sbin HOME=/root TERM=vt100
@@ -142,8 +146,8 @@ def read(path):
         return file.read()
 
 
-def modules_in_order(tree):
-    """The paths of MODULES and of what they need, each after what it depends on. Built-in ones are left out."""
+def modules_in_order(tree, names):
+    """The paths of modules and of what they need, each after what it depends on. Built-in ones are left out."""
     paths = {}
     for path in glob.glob(tree + "/lib/modules/*/kernel/**/*.ko", recursive=True):
         paths[os.path.basename(path)[:-3].replace("-", "_")] = path
@@ -159,7 +163,7 @@ def modules_in_order(tree):
                 add(other)
         ordered.append(path)
 
-    for module in MODULES:
+    for module in names:
         add(module)
     return ordered
 
@@ -169,7 +173,7 @@ def libraries_of(program):
     return sorted(set(re.findall(r"(/\S+) \(0x", run("ldd", program))))
 
 
-def build(tree, with_agent):
+def build(tree, with_agent, with_disks=False):
     archive = Archive()
     for name in ("dev", "proc", "sys", "tmp", "run", "root", "mnt", "etc/acpi/PWRF", "var/log", "usr/local/var"):
         archive.directory(name)
@@ -179,7 +183,7 @@ def build(tree, with_agent):
     for applet in run(busybox, "--list").split():
         if applet != "busybox":
             archive.link("bin/" + applet, "busybox")
-    modules = modules_in_order(tree)
+    modules = modules_in_order(tree, MODULES + (DISK_MODULES if with_disks else []))
     for path in modules:
         archive.file("lib/modules/" + os.path.basename(path), read(path), 0o644)
     archive.file("etc/modules", "\n".join(os.path.basename(path) for path in modules) + "\n", 0o644)
@@ -199,6 +203,16 @@ def build(tree, with_agent):
         archive.file("usr/sbin/chpasswd", "#!/bin/sh\ncat >/tmp/chpasswd\n")
         archive.file("sbin/shutdown", SHUTDOWN)
         archive.file("sbin/hwclock", "#!/bin/sh\nexit 0\n")
+    if with_disks:
+        present = set(libraries_of(tree + "/usr/sbin/qemu-ga")) if with_agent else set()
+        for tool in DISK_TOOLS:
+            archive.file("usr/sbin/" + os.path.basename(tool), read(tool))
+            for library in set(libraries_of(tool)) - present:
+                archive.file(library.lstrip("/"), read(library))
+                present.add(library)
+        for name in ("pvcreate", "pvresize", "vgcreate", "lvcreate", "lvextend"):
+            archive.link("usr/sbin/" + name, "lvm")
+        archive.file("etc/lvm/lvm.conf", "activation { udev_sync = 0 udev_rules = 0 }\n", 0o644)
     return gzip.compress(archive.finish(), 4, mtime=0)
 
 
@@ -212,9 +226,13 @@ def replace(path, data):
 def main():
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     directory = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, ".cache", "guest"))
-    recipe = hashlib.sha256(read(os.path.abspath(__file__))).hexdigest()
+    tools = [tool for tool in DISK_TOOLS if os.path.exists(tool)]
+    recipe = hashlib.sha256(read(os.path.abspath(__file__)) + repr(tools).encode()).hexdigest()
     stamp = os.path.join(directory, "recipe")
-    products = [os.path.join(directory, name) for name in ("vmlinuz", "initrd.img", "initrd-agent.img")]
+    names = ["vmlinuz", "initrd.img", "initrd-agent.img"]
+    if tools == DISK_TOOLS:
+        names.append("initrd-disks.img")
+    products = [os.path.join(directory, name) for name in names]
     if all(map(os.path.exists, products)) and os.path.exists(stamp) and read(stamp).decode() == recipe:
         return
     print("Baking the small guest in", directory)
@@ -223,6 +241,8 @@ def main():
     replace(products[0], read(kernels[-1]))
     replace(products[1], build(tree, with_agent=False))
     replace(products[2], build(tree, with_agent=True))
+    if len(products) > 3:
+        replace(products[3], build(tree, with_agent=True, with_disks=True))
     replace(stamp, recipe.encode())
 
 

@@ -13,12 +13,15 @@ from harness import Failure
 
 def domain_xml(assets, name, memory_mib=96, cpus=1, machine="q35", devices="", boots=True, agent=False, top="", os_extra="",
                serial="<serial type='pty'/>", command_line=""):
-    """A domain of type qemu. With `boots` false it has no kernel and stays in the firmware, which is cheap."""
+    """A domain of type qemu. With `boots` false it has no kernel and stays in the firmware, which is cheap.
+
+    With `agent` "disks" the guest has tools for partitions, LVM and file systems beside its agent.
+    """
     kernel = ""
     if boots:
         # An emulated timer on a busy host may come too late for the kernel's check of it.
         kernel = "<kernel>%s/vmlinuz</kernel><initrd>%s/%s</initrd><cmdline>console=ttyS0 no_timer_check panic=-1 quiet %s</cmdline>" % (
-            assets, assets, "initrd-agent.img" if agent else "initrd.img", command_line)
+            assets, assets, {False: "initrd.img", True: "initrd-agent.img", "disks": "initrd-disks.img"}[agent], command_line)
     if agent:
         devices += "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
     return """<domain type='qemu'>

@@ -32,7 +32,7 @@ struct Vireo: AsyncParsableCommand {
                     ConsoleCommand.self, LogsCommand.self, TopCommand.self, EventsCommand.self, OperationsCommand.self,
                 ]),
             CommandGroup(name: "Snapshots", subcommands: [SnapshotCommand.self]),
-            CommandGroup(name: "Disk images", subcommands: [ImageCommand.self, ChainCommand.self]),
+            CommandGroup(name: "Disks and images", subcommands: [DiskCommand.self, ImageCommand.self, ChainCommand.self]),
             CommandGroup(name: "libvirt XML", subcommands: [DefineCommand.self, DumpXMLCommand.self, EditCommand.self]),
             CommandGroup(name: "Host", subcommands: [DoctorCommand.self, VersionCommand.self, CompletionsCommand.self]),
         ])

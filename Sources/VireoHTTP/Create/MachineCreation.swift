@@ -61,21 +61,22 @@ package struct MachineCreation: Sendable {
 
     /// Where each disk's image is: as given, or a file below the state directory named after the machine.
     private func imagePaths(for request: MachineRequest) throws -> [String] {
-        let directory = services.paths.state.appending("images")
-        var paths: [String] = []
-        for (index, disk) in request.disks.enumerated() {
-            if let path = disk.path {
-                paths.append(path)
-                continue
-            }
-            // Others may look, as QEMU's user must get through; the images themselves are private.
-            guard mkdir(directory.string, 0o711) == 0 || errno == EEXIST else {
-                throw VireoError(
-                    .operationFailed, "cannot make the directory '\(directory)': \(Errno(rawValue: errno))", origin: .storage)
-            }
-            let name = "\(request.name.pathComponent())-\(index)-\(String(UInt32.random(in: 0x1000_0000 ... .max), radix: 16))"
-            paths.append(directory.appending("\(name).\(disk.format.rawValue)").string)
+        try request.disks.enumerated().map { index, disk in
+            try disk.path ?? Self.newImagePath(for: request.name, index: index, format: disk.format, in: services.paths)
         }
-        return paths
+    }
+
+    /// A path for a new image of a machine, below the state directory; nothing is there yet.
+    static func newImagePath(
+        for name: DomainName, index: Int, format: MachineRequest.DiskFormat, in paths: HostPaths
+    ) throws -> String {
+        let directory = paths.state.appending("images")
+        // Others may look, as QEMU's user must get through; the images themselves are private.
+        guard mkdir(directory.string, 0o711) == 0 || errno == EEXIST else {
+            throw VireoError(
+                .operationFailed, "cannot make the directory '\(directory)': \(Errno(rawValue: errno))", origin: .storage)
+        }
+        let file = "\(name.pathComponent())-\(index)-\(String(UInt32.random(in: 0x1000_0000 ... .max), radix: 16))"
+        return directory.appending("\(file).\(format.rawValue)").string
     }
 }

@@ -46,11 +46,18 @@ extension MachineRequest {
         return domain
     }
 
+    /// Free PCI Express ports, each for a device that is plugged in later.
+    private static let sparePorts = 6
+
     private func devices(_ host: Host) -> Devices {
         var devices = Devices()
         devices.disks = drives(host)
         if disks.contains(where: { $0.bus == .scsi }) {
             devices.controllers = [Controller(.scsi, index: 0, model: .init("virtio-scsi"))]
+        }
+        if machine == "q35" || machine.hasPrefix("pc-q35") {
+            devices.controllers.append(Controller(.pci, index: 0, model: .init("pcie-root")))
+            devices.controllers += (1...Self.sparePorts).map { Controller(.pci, index: $0, model: .init("pcie-root-port")) }
         }
         devices.interfaces = networks.map { $0.interface }
         devices.serials = [Serial(CharacterSource(.pty(path: nil)), port: 0)]
@@ -73,7 +80,7 @@ extension MachineRequest {
     private func drives(_ host: Host) -> [VireoModel.Disk] {
         var letters: [String: Int] = [:]
         func target(_ bus: DiskBus) -> String {
-            let prefix = bus == .virtio ? "vd" : bus == .ide ? "hd" : "sd"
+            let prefix = bus.targetPrefix
             let index = letters[prefix, default: 0]
             letters[prefix] = index + 1
             return prefix + String(UnicodeScalar(UInt8(ascii: "a") + UInt8(clamping: index)))
@@ -137,7 +144,16 @@ extension MachineRequest.Graphics {
 }
 
 extension MachineRequest.DiskBus {
-    fileprivate var model: VireoModel.Disk.Bus {
+    /// What the names of such disks begin with.
+    var targetPrefix: String {
+        switch self {
+        case .virtio: "vd"
+        case .ide: "hd"
+        case .scsi, .sata, .usb: "sd"
+        }
+    }
+
+    var model: VireoModel.Disk.Bus {
         switch self {
         case .virtio: .virtio
         case .scsi: .scsi
@@ -149,7 +165,7 @@ extension MachineRequest.DiskBus {
 }
 
 extension MachineRequest.DiskFormat {
-    fileprivate var model: ImageFormat {
+    var model: ImageFormat {
         switch self {
         case .raw: .raw
         case .qcow2: .qcow2

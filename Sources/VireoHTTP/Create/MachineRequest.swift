@@ -113,6 +113,13 @@ package struct MachineRequest: Hashable, Sendable {
 
     private static func disk(_ reading: JSONReading) throws(VireoError) -> Disk {
         var reading = reading
+        let disk = try Self.disk(&reading)
+        try reading.finish()
+        return disk
+    }
+
+    /// The members of `reading` that tell a disk; others are left to the caller.
+    static func disk(_ reading: inout JSONReading) throws(VireoError) -> Disk {
         let path = try path(&reading, "path")
         let size = try reading.integer("sizeBytes", in: 512...(1 << 56))
         let format: DiskFormat? = try reading.choice("format")
@@ -120,7 +127,6 @@ package struct MachineRequest: Hashable, Sendable {
             path: path, format: format ?? .qcow2,
             new: size.map { NewDisk(size: ByteCount(bytes: UInt64($0)).roundedUp(toMultipleOf: 512)) },
             bus: try reading.choice("bus") ?? .virtio, isReadOnly: try reading.bool("readOnly") ?? false)
-        try reading.finish()
         if disk.new == nil {
             guard path != nil else { throw reading.invalid("path", "or 'sizeBytes' is needed") }
             // A guest can write any header into its disk, so a format is never found out from the image.
