@@ -23,7 +23,10 @@ struct LayerDrawingTests {
                 "path": "/i/o2 \"<&>.qcow2", "format": "qcow2", "backing": "/i/base.qcow2", "exists": false,
                 "baseChanged": false, "users": [],
             ],
-            ["path": "/i/other.raw", "format": "raw", "allocatedBytes": 0, "exists": true, "baseChanged": false, "users": []],
+            [
+                "path": "/i/other.raw", "format": "raw", "allocatedBytes": 0, "exists": true, "baseChanged": false,
+                "users": [["uuid": "u2", "name": "b", "snapshot": "s1", "path": "/i/other.raw"]],
+            ],
         ]
     ]
 
@@ -34,7 +37,7 @@ struct LayerDrawingTests {
                 /i/base.qcow2  (qcow2, 4 KiB on disk, 2 stand on it)
                 ├── /i/o1.qcow2  (qcow2, 1 KiB on disk, its base was changed) used by a (vda)*
                 └── /i/o2 "<&>.qcow2  (qcow2, gone)
-                /i/other.raw  (raw, 0 B on disk)
+                /i/other.raw  (raw, 0 B on disk) used by b (snapshot s1)
 
                 """)
     }

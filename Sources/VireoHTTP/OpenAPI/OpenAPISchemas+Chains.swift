@@ -13,10 +13,11 @@ extension OpenAPISchemas {
               "allocatedBytes": {"type": "integer"}, "exists": {"type": "boolean"},
               "baseChanged": {"type": "boolean", "description": "What it stands on was changed after it was made on that."},
               "users": {"type": "array", "items": {
-                "type": "object", "required": ["uuid", "name", "disk", "active", "path"],
+                "type": "object", "required": ["uuid", "name", "path"],
+                "description": "A disk of a domain (disk, active), or a snapshot of one (snapshot).",
                 "properties": {
                   "uuid": {"type": "string", "format": "uuid"}, "name": {"type": "string"}, "disk": {"type": "string"},
-                  "active": {"type": "boolean"}, "path": {"type": "string", "description": "The image that the domain names."}
+                  "snapshot": {"type": "string"}, "active": {"type": "boolean"}, "path": {"type": "string", "description": "The image that the domain names."}
                 }
               }}
             }

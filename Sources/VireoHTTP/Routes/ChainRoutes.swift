@@ -43,10 +43,18 @@ enum ChainRoutes {
     }
 
     private static func user(_ holder: LayerHolder) -> JSONValue? {
-        guard case .domain(let uuid, let name, let target, let isActive) = holder.kind else { return nil }
-        return .members([
-            ("uuid", .string("\(uuid)")), ("name", .string(name)), ("disk", .string(target)), ("active", .bool(isActive)),
-            ("path", .string(holder.path)),
-        ])
+        switch holder.kind {
+        case .domain(let uuid, let name, let target, let isActive):
+            .members([
+                ("uuid", .string("\(uuid)")), ("name", .string(name)), ("disk", .string(target)), ("active", .bool(isActive)),
+                ("path", .string(holder.path)),
+            ])
+        case .snapshot(let snapshot, let uuid, let name):
+            .members([
+                ("uuid", .string("\(uuid)")), ("name", .string(name)), ("snapshot", .string(snapshot)),
+                ("path", .string(holder.path)),
+            ])
+        case .image: nil
+        }
     }
 }

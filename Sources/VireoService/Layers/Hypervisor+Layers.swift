@@ -8,9 +8,9 @@ import VireoModel
 
 /// Who stands on which image: the question that decides whether one may be changed or deleted (DESIGN 4.5).
 extension Hypervisor {
-    /// Everybody who reads the image at `path`: domains that have it in a chain, and images that stand on it.
+    /// Everybody who reads the image at `path`: domains and snapshots that have it in a chain, and images that stand on it.
     ///
-    /// - Parameter domain: left out, with the images of its own chains.
+    /// - Parameter domain: left out, with its snapshots and the images of its own chains.
     /// - Throws: `operationTimeout` when the storage does not answer.
     package func holders(of path: String, except domain: DomainUUID? = nil) async throws -> [LayerHolder] {
         guard let path = try await resolved([path])[path] else { return [] }
@@ -23,7 +23,7 @@ extension Hypervisor {
         var own: Set<String> = []
         var holders: [LayerHolder] = []
         for use in uses where standing.contains(use.path) {
-            if let domain, case .domain(domain, _, _, _) = use.kind { own.insert(use.path) } else { holders.append(use) }
+            if let domain, use.domain == domain { own.insert(use.path) } else { holders.append(use) }
         }
         let graph = layers.graph
         let ownChains = Set(own.flatMap { graph.chain(from: $0) })
@@ -45,7 +45,7 @@ extension Hypervisor {
         }
     }
 
-    /// Images that definitions name, as disks or as layers below them, with links resolved.
+    /// Images that definitions and snapshots name, as disks or as layers below them, with links resolved.
     package func imageUses() async throws -> [LayerHolder] {
         Array(Set(try await namedImages().map { LayerHolder($0.kind, path: $0.path) }))
     }
@@ -63,6 +63,13 @@ extension Hypervisor {
                 for (source, format) in sources {
                     if let path = source.path { named.append((path, kind, format == .qcow2)) }
                 }
+            }
+            for snapshot in view.snapshots.all {
+                let kind = LayerHolder.Kind.snapshot(snapshot.name, of: view.uuid, name: view.name.text)
+                for disk in snapshot.takenDisks {
+                    if let path = disk.source.path { named.append((path, kind, disk.driver.format == .qcow2)) }
+                }
+                for kept in snapshot.facts.kept { named.append((kept.path, kind, true)) }
             }
         }
         let resolved = try await resolved(named.map(\.path))
@@ -107,7 +114,7 @@ extension DomainActor {
     private func checkWriting(to path: String, _ disk: Disk) async throws {
         guard !hypervisor.layers.graph.standing(on: path).isEmpty else { return }
         let victims = try await hypervisor.holders(of: path, except: uuid).filter { $0.path != path }
-        let domains = victims.filter { $0.kind != .image }
+        let domains = victims.filter { $0.domain != nil }
         guard domains.isEmpty else {
             throw VireoError(
                 .operationInvalid,

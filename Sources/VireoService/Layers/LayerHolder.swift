@@ -8,6 +8,8 @@ package struct LayerHolder: Hashable, Sendable {
     package enum Kind: Hashable, Sendable {
         /// A disk of a domain, which need not run.
         case domain(DomainUUID, name: String, target: String, isActive: Bool)
+        /// What a disk was when a snapshot was taken, or a branch that a revert left.
+        case snapshot(String, of: DomainUUID, name: String)
         /// An image that no domain is known to use.
         case image
     }
@@ -19,10 +21,21 @@ package struct LayerHolder: Hashable, Sendable {
     package init(_ kind: Kind, path: String) { (self.kind, self.path) = (kind, path) }
 }
 
+extension LayerHolder {
+    /// The domain that it belongs to.
+    var domain: DomainUUID? {
+        switch kind {
+        case .domain(let uuid, _, _, _), .snapshot(_, let uuid, _): uuid
+        case .image: nil
+        }
+    }
+}
+
 extension LayerHolder: CustomStringConvertible {
     package var description: String {
         switch kind {
         case .domain(_, let name, let target, let isActive): "\(isActive ? "running " : "")domain '\(name)' (disk '\(target)')"
+        case .snapshot(let snapshot, _, let name): "snapshot '\(snapshot)' of domain '\(name)'"
         case .image: "image '\(path)'"
         }
     }

@@ -14,7 +14,7 @@ struct LayerDrawing {
         /// nil for a file that is gone.
         var allocatedBytes: UInt64?
         var isBaseChanged: Bool
-        /// Disks that name this image: "web1 (vda)", with a star where the machine runs.
+        /// Who names this image: "web1 (vda)", with a star where the machine runs, "web1 (snapshot s1)".
         var users: [String]
         /// Names and UUIDs of all machines that need it.
         fileprivate var names: Set<String>
@@ -32,8 +32,8 @@ struct LayerDrawing {
                 path: path, format: json["format"]?.stringValue ?? "?", backing: json["backing"]?.stringValue,
                 allocatedBytes: json["allocatedBytes"]?.uint64Value, isBaseChanged: json["baseChanged"]?.boolValue ?? false,
                 users: users.filter { $0["path"]?.stringValue == path }.map { user in
-                    "\(user["name"]?.stringValue ?? "?") (\(user["disk"]?.stringValue ?? "?"))"
-                        + (user["active"]?.boolValue == true ? "*" : "")
+                    let part = user["snapshot"]?.stringValue.map { "snapshot \($0)" } ?? user["disk"]?.stringValue ?? "?"
+                    return "\(user["name"]?.stringValue ?? "?") (\(part))" + (user["active"]?.boolValue == true ? "*" : "")
                 },
                 names: Set(users.flatMap { [$0["name"]?.stringValue, $0["uuid"]?.stringValue].compactMap { $0 } }), json: json)
         }
