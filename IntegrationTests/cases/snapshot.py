@@ -4,6 +4,7 @@
 import itertools
 import json
 import os
+import signal
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
@@ -291,37 +292,54 @@ def life(t):
     t.equal(host.virsh("snapshot-list", "neu", "--name"), "")
 
 
+# Where the daemon dies, in which state of the domain, taking what, and whether QEMU dies with it.
 PHASES = [
-    ("snapshot-create:files", "off", "external disk"), ("snapshot-create:end", "off", "external disk"),
-    ("snapshot-create:files", "running", "external disk"), ("snapshot-create:switch", "running", "external disk"),
-    ("snapshot-create:end", "running", "external disk"), ("snapshot-create:memory", "running", "external full"),
-    ("snapshot-create:switch", "running", "external full"), ("snapshot-create:images", "running", "internal full"),
-    ("snapshot-create:images", "off", "internal disk"), ("snapshot-create:end", "running", "internal full"),
+    ("files", "off", "external disk", False), ("end", "off", "external disk", False), ("images", "off", "internal disk", False),
+    ("files", "running", "external disk", False), ("switch", "running", "external disk", False),
+    ("end", "running", "external disk", False), ("memory", "running", "external full", False),
+    ("switch", "running", "external full", False), ("images", "running", "internal full", False),
+    ("end", "running", "internal full", False), ("switch", "paused", "external full", False),
+    ("files", "running", "external disk", True), ("switch", "running", "external disk", True),
+    ("end", "running", "external disk", True), ("switch", "running", "external full", True),
+    ("images", "running", "internal full", True),
 ]
 
 
-@test("The daemon is killed at each phase of taking a snapshot: there is all of it or nothing, and the guest runs on", seconds=300)
+def crash(t, machine, place, dies_too, action):
+    """Has the daemon die at `place` during `action`, QEMU too if asked for, and starts a new one."""
+    host = machine.host
+    host.kill()
+    host.environment["VIREO_CRASH_AT"] = place
+    host.start()
+    qemu = host.qemu(machine.name)
+    try:
+        action()
+    except (Failure, libvirt.libvirtError):
+        pass
+    host.process.wait(30)
+    host.forget_connections()
+    if dies_too and qemu and os.path.exists("/proc/%d" % qemu):
+        os.kill(qemu, signal.SIGKILL)
+        t.wait(lambda: not os.path.exists("/proc/%d" % qemu), 10, "the end of QEMU")
+    del host.environment["VIREO_CRASH_AT"]
+    host.start()
+    # Whoever wants to change the domain waits for the recovery.
+    machine.virsh("desc", machine.name, "--config", "seen", seconds=60)
+
+
+@test("The daemon is killed at each phase of taking a snapshot, QEMU with it or not: there is all of it or nothing", seconds=400)
 def killed_while_taking(t):
-    for number, (place, state, kind) in enumerate(PHASES):
+    for number, (phase, state, kind, dies_too) in enumerate(PHASES):
+        what = "%s, %s, %s%s" % (phase, state, kind, ", QEMU too" if dies_too else "")
         host = t.daemon("k%d" % number)
         machine = Machine(t, host, "k%d-guest" % number, 2)
         machine.go(state)
         machine.write()
-        host.kill()
-        host.environment["VIREO_CRASH_AT"] = place
-        host.start()
         saved = {target: list(regions) for target, regions in machine.content.items()}
-        try:
-            machine.take(kind, "s")
-        except Exception:
-            pass
+        crash(t, machine, "snapshot-create:" + phase, dies_too, lambda: machine.take(kind, "s"))
         machine.content = saved
-        host.process.wait(30)
-        host.forget_connections()
-        del host.environment["VIREO_CRASH_AT"]
-        host.start()
-        t.wait(lambda: machine.state == state, 15, "%s: the domain is %s" % (place, state))
-        machine.check(place)
+        t.equal(machine.state, "off" if dies_too else state, what)
+        machine.check(what)
         if machine.names():
             machine.saved["s"] = {target: list(regions) for target, regions in saved.items()}
             machine.write()
@@ -335,35 +353,29 @@ def killed_while_taking(t):
         host.close()
 
 
-@test("The daemon is killed at each phase of going back to a snapshot, and of deleting one", seconds=300)
+@test("The daemon is killed at each phase of going back to a snapshot, and of deleting one, QEMU with it or not", seconds=400)
 def killed_while_changing(t):
-    cases = [("snapshot-revert:" + phase, "revert") for phase in ("files", "stop", "apply", "start", "end")]
-    cases += [("snapshot-delete:" + phase, "delete") for phase in ("merge", "pivoted", "images", "remove", "end")]
-    for number, ((place, operation), kind) in enumerate(itertools.product(cases, ("external disk", "internal full"))):
-        if place == "snapshot-delete:pivoted" and kind != "external disk":
-            continue
+    places = [("snapshot-revert:" + phase, "revert") for phase in ("files", "stop", "apply", "start", "end")]
+    places += [("snapshot-delete:" + phase, "delete") for phase in ("images", "merge", "pivoted", "remove", "end")]
+    cases = [case for case in itertools.product(places, ("external disk", "internal full"), (False, True))
+             if (case[0][0] != "snapshot-delete:pivoted" or case[1] == "external disk")
+             # QEMU is gone by then, or nothing is left to do.
+             and not (case[2] and case[0][0].rpartition(":")[2] in ("apply", "start", "end"))]
+    for number, ((place, operation), kind, dies_too) in enumerate(cases):
+        what = "%s, %s%s" % (place, kind, ", QEMU too" if dies_too else "")
         host = t.daemon("c%d" % number)
         machine = Machine(t, host, "c%d-guest" % number, 2)
         machine.go("running")
         machine.write()
         machine.take(kind, "s")
-        host.kill()
-        host.environment["VIREO_CRASH_AT"] = place
-        host.start()
-        machine.virsh("snapshot-" + operation, machine.name, "s", fails=True, seconds=60)
-        host.process.wait(30)
-        host.forget_connections()
-        del host.environment["VIREO_CRASH_AT"]
-        host.start()
-        t.wait(lambda: "state change lock" not in host.run(
-            ["virsh", "-q", "-c", host.uri, "setvcpus", machine.name, "1", "--config"], seconds=60)[1], 60, "the recovery's end")
+        crash(t, machine, place, dies_too, lambda: machine.virsh("snapshot-" + operation, machine.name, "s", seconds=60))
         new = machine.content
         try:
-            machine.check(place)
+            machine.check(what)
         except Failure:
             machine.content = machine.saved["s"]
-            machine.check(place)
-        t.true(operation == "revert" or machine.content is new, "%s: deleting changed the disks" % place)
+            machine.check(what)
+        t.true(operation == "revert" or machine.content is new, "%s: deleting changed the disks" % what)
         while machine.names():
             machine.delete(machine.names()[0])
         machine.go("off")
@@ -476,3 +488,35 @@ def mixed(t):
         machine.check_files()
         machine.remove()
         host.close()
+
+
+@test("vireo snapshot: taken, listed, shown, gone back to and deleted; a dry run does nothing and says what would be done", seconds=90)
+def command(t):
+    host = t.daemon()
+    machine = Machine(t, host, "box", 1)
+    machine.write()
+    base = machine.bases["vda"]
+    plan = json.loads(host.vireo("snapshot", "create", "box", "first", "--external", "--dry-run", "--json"))
+    t.equal((plan["written"], plan["removed"], plan["kept"]), ([base[:-6] + ".first"], [], [base]))
+    t.equal(os.listdir(machine.folder), ["vda.qcow2"])
+    t.equal(host.vireo("snapshot", "create", "box", "first", "--external", "-d", "before").strip(), "first")
+    machine.saved["first"] = {"vda": list(machine.content["vda"])}
+    machine.write()
+    host.vireo("snapshot", "create", "box", "second")
+    listed = host.vireo("snapshot", "list", "box")
+    t.true("first" in listed and "  second *" in listed and "before" in listed, listed)
+    t.true("is " + base in host.vireo("snapshot", "show", "box", "first"), "show")
+    plan = json.loads(host.vireo("snapshot", "delete", "box", "first", "--dry-run", "--json"))
+    t.equal((plan["written"], plan["removed"]), ([], []), "the overlay has a snapshot inside and keeps its base")
+    plan = json.loads(host.vireo("snapshot", "delete", "box", "first", "--children", "--dry-run", "--json"))
+    t.equal((plan["written"], plan["removed"]), ([base], [base[:-6] + ".first"]))
+    t.true("would be written" in host.vireo("snapshot", "revert", "box", "first", "--dry-run"), "dry run")
+    machine.check("after dry runs")
+    host.vireo("snapshot", "revert", "box", "first")
+    machine.content = {"vda": list(machine.saved["first"]["vda"])}
+    machine.check("after going back")
+    host.vireo("snapshot", "delete", "box", "first", "--children")
+    t.true("No snapshots" in host.vireo("snapshot", "list", "box"), "list")
+    machine.check("in the end")
+    machine.check_files()
+    host.vireo("snapshot", "show", "box", "first", fails=True)

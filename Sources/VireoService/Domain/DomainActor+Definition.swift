@@ -52,7 +52,10 @@ extension DomainActor {
             if !options.contains(.keepTPM), !domain.isActive { await domain.removeTPMState() }
             let reference = domain.reference
             domain.inactive = nil
-            if !domain.isActive { domain.snapshots = SnapshotTree() }
+            if !domain.isActive {
+                await domain.removeVariables(of: domain.snapshots.all)
+                domain.snapshots = SnapshotTree()
+            }
             domain.autostart = false
             domain.isUpdated = false
             if !domain.isActive {

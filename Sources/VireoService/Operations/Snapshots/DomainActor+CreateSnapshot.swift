@@ -38,6 +38,7 @@ extension DomainActor {
     ) async throws -> (SnapshotCreation, DomainSnapshot) {
         guard let definition = live ?? inactive else { throw hypervisor.noDomain(uuid, name: name) }
         try requireNoManagedSave("taking a snapshot")
+        try await awaitStorage()
         if options.contains(.halt), !isPersistent {
             throw VireoError(.operationInvalid, "cannot halt after transient domain snapshot")
         }
@@ -77,6 +78,12 @@ extension DomainActor {
                     "domain '\(name)' is \(status.state.text); its memory can be kept while it is running or paused")
             }
             try Self.checkSavable(definition)
+        }
+        if case .external? = snapshot.memory, try await qmp("query-status")["status"]?.stringValue == "postmigrate" {
+            throw VireoError(
+                .operationInvalid,
+                "QEMU does not write the memory of domain '\(name)' again before it has run; resume it, or leave the memory out (--disk-only)"
+            )
         }
         snapshot.parent = snapshots.current
         snapshot.domain = definition.withoutLiveFacts()

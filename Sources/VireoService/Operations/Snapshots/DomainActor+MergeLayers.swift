@@ -11,7 +11,12 @@ extension DomainActor {
     ///
     /// - Parameter doomed: the snapshots that are being deleted.
     func carryOut(_ merge: LayerMerge, _ graph: ImageGraph, doomed: [String], _ job: Job) async throws {
-        if merge.direction == .commit { try await markWritten(merge.lower, doomed) }
+        if merge.direction == .commit {
+            try await markDoomed(
+                doomed.filter { name in
+                    snapshots[name]?.takenDisks.contains { OfflineImages.resolved($0.source.path ?? "") == merge.lower } == true
+                })
+        }
         if let place = livePlace(of: merge) {
             try await mergeLive(merge, place, graph, job)
         } else {
@@ -26,16 +31,6 @@ extension DomainActor {
         if merge.direction == .commit { try await removeMerged(merge.upper) }
         // What stands on the layer that is left shows the same as before.
         try? await hypervisor.layers.accept(base: merge.direction == .commit ? merge.lower : merge.upper)
-    }
-
-    /// Before a layer that was a snapshot's state is written, nobody may go back to that snapshot.
-    private func markWritten(_ lower: String, _ doomed: [String]) async throws {
-        var tree = snapshots
-        for name in doomed
-        where tree[name]?.takenDisks.contains(where: { OfflineImages.resolved($0.source.path ?? "") == lower }) == true {
-            tree.update(name) { $0.facts.isBeingDeleted = true }
-        }
-        if tree != snapshots { try await commit(tree) }
     }
 
     /// The upper layer went into the lower one; nothing stands on it, and no definition names it.

@@ -54,6 +54,7 @@ extension DomainActor {
     // MARK: What is going to be done
 
     func planReversion(to snapshot: DomainSnapshot, _ options: RevertOptions) async throws -> SnapshotReversion {
+        try await awaitStorage()
         guard let definition = inactive else {
             throw VireoError(.operationInvalid, "domain '\(name)' is transient; define it before it goes back to a snapshot")
         }
@@ -78,7 +79,12 @@ extension DomainActor {
             switch request.location {
             case .internal: plan.inside.append(.init(target: disk.target, path: path, index: nil))
             case .external:
-                let place = try await freePlace(beside: path)
+                var home = path
+                if case .block = disk.source.location {
+                    // Beside a device there is no place for a file.
+                    home = overlayDirectory.appending("\(uuid)-\(disk.target)").string
+                }
+                let place = try await freePlace(beside: home, besides: plan.overlays.map(\.path))
                 plan.overlays.append(
                     .init(
                         target: disk.target, path: place, backing: path, format: (disk.driver.format ?? .raw).rawValue,
@@ -127,13 +133,18 @@ extension DomainActor {
         }
     }
 
-    /// A file name beside `path` that nothing has.
-    private func freePlace(beside path: String) async throws -> String {
+    /// Where overlays of block devices are kept.
+    private var overlayDirectory: FilePath { hypervisor.configuration.paths.state.appending("overlays") }
+
+    /// A file name beside `path` that nothing has, and that is none of `taken`.
+    private func freePlace(beside path: String, besides taken: [String]) async throws -> String {
         let stem = "\(SnapshotRequest.stem(path)).\(UInt64(hypervisor.now))"
+        let overlays = overlayDirectory
         return try await BlockingWork.run(awaiting: "the directory of '\(path)'") {
+            if FilePath(path).removingLastComponent() == overlays { try FileAccess.makeDirectory(overlays, mode: 0o711) }
             for number in 0..<10_000 {
                 let place = number == 0 ? stem : "\(stem)-\(number)"
-                if !FileAccess.exists(place) { return place }
+                if !FileAccess.exists(place), !taken.contains(place) { return place }
             }
             throw VireoError(.operationFailed, "there is no free name beside '\(path)' for an overlay")
         }
@@ -156,7 +167,8 @@ extension DomainActor {
                     "snapshot '\(plan.snapshot)' of disk '\(disk.target)' lies inside '\(disk.path)', on which \(users) stands, and others than domain '\(name)' need that: setting it back would destroy what they show"
                 )
             }
-            moved.append(.init(path: disk.path, copy: try await freePlace(beside: disk.path)))
+            let taken = plan.overlays.map(\.path) + moved.map(\.copy)
+            moved.append(.init(path: disk.path, copy: try await freePlace(beside: disk.path, besides: taken)))
         }
         return moved
     }

@@ -80,6 +80,19 @@ extension DomainActor {
         publish()
     }
 
+    /// Waits until the storage of all images that this domain and its snapshots name has answered: what looks at them afterwards
+    /// may then do so in passing.
+    ///
+    /// - Throws: `operationTimeout` when it does not.
+    func awaitStorage() async throws {
+        let disks = [live, inactive].compactMap { $0 }.flatMap(\.devices.disks) + snapshots.all.flatMap(\.takenDisks)
+        let files = snapshots.all.flatMap { $0.facts.made + $0.facts.kept.map(\.path) }
+        let paths = Set(disks.flatMap { $0.layers.compactMap(\.source.path) } + files)
+        try await BlockingWork.run(awaiting: "the images of domain '\(name)'") {
+            for path in paths { _ = FileAccess.exists(path) }
+        }
+    }
+
     /// Saved memory belongs to the disks as they are.
     ///
     /// - Throws: `operationInvalid` where there is some.

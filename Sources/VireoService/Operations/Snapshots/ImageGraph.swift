@@ -42,6 +42,9 @@ struct ImageGraph: Sendable {
         if let spelled, spelling[path] == nil { spelling[path] = spelled }
     }
 
+    /// The snapshots inside an image are as good as gone.
+    mutating func forgetSnapshots(inside path: String) { layers[path]?.hasSnapshots = false }
+
     /// The images that stand right on `path`.
     func overlays(of path: String) -> Set<String> { Set(layers.filter { $0.value.backing == path }.keys) }
 

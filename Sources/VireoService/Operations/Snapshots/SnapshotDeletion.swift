@@ -11,17 +11,17 @@ import VireoModel
 /// done again. A snapshot whose layer is written over is marked before that, and nobody can go back to it.
 struct SnapshotDeletion: JournaledOperation {
     enum Phase: String, Codable, Sendable {
-        /// Layers become one.
-        case merge
         /// Snapshots inside images are deleted.
         case images
+        /// Layers become one.
+        case merge
         /// The snapshots are forgotten, and the files that nobody needs removed.
         case remove
     }
 
     static let operation = "snapshot-delete"
 
-    var phase = Phase.merge
+    var phase = Phase.images
     /// Children come before their parents.
     var names: [String]
     /// Files that are removed in the end, but those that somebody needs then.
@@ -62,8 +62,10 @@ extension DomainActor {
             guard !names.isEmpty else { return }
             if options.contains(.metadataOnly) {
                 var tree = domain.snapshots
+                let forgotten = names.compactMap { tree[$0] }
                 for name in names { tree.forget(name, keeping: []) }
-                return try await domain.commit(tree)
+                try await domain.commit(tree)
+                return await domain.removeVariables(of: forgotten)
             }
             try domain.requireNoManagedSave("deleting a snapshot")
             try domain.checkInside(names)
@@ -108,9 +110,13 @@ extension DomainActor {
 
     /// Does what is left to do. Each step can be done again.
     func complete(_ entry: inout JournalEntry<SnapshotDeletion>, _ job: Job) async throws {
+        try await awaitStorage()
         let names = entry.operation.names.filter { snapshots[$0] != nil }
         let doomed = names.compactMap { snapshots[$0] }
         let (candidates, made) = layers(of: names)
+        try await markDoomed(doomed.filter { $0.disks.contains { $0.location == .internal } }.map(\.name))
+        for snapshot in doomed { try await deleteInside(snapshot, job) }
+        try await entry.advance(to: .merge)
         while true {
             let graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
             let known = made.union(entry.operation.files)
@@ -118,8 +124,6 @@ extension DomainActor {
             if merge.direction == .commit { try await entry.advance(to: .merge) { $0.files.append(merge.upper) } }
             try await carryOut(merge, graph, doomed: names, job)
         }
-        try await entry.advance(to: .images)
-        for snapshot in doomed { try await deleteInside(snapshot, job) }
         let files = names.compactMap { snapshots[$0] }.flatMap { snapshot in
             snapshot.facts.made + snapshot.facts.kept.map(\.path) + (snapshot.facts.nvram.map { [$0] } ?? [])
         }
@@ -150,6 +154,13 @@ extension DomainActor {
         return (states.map(OfflineImages.resolved) + waiting, Set(made.map(OfflineImages.resolved)))
     }
 
+    /// Before anything of these snapshots is changed: nobody may go back to them.
+    func markDoomed(_ names: [String]) async throws {
+        var tree = snapshots
+        for name in names { tree.update(name) { $0.facts.isBeingDeleted = true } }
+        if tree != snapshots { try await commit(tree) }
+    }
+
     /// Deletes the parts of a snapshot that lie inside images. Those that are not there are fine.
     private func deleteInside(_ snapshot: DomainSnapshot, _ job: Job) async throws {
         let disks = snapshot.takenDisks.filter { snapshot.disk($0.target)?.location == .internal }
@@ -171,6 +182,13 @@ extension DomainActor {
             for path in paths where FileAccess.exists(path) { try work.deleteSnapshot(snapshot.name, in: path) }
         }
         for path in paths { try? await hypervisor.layers.accept(base: OfflineImages.resolved(path)) }
+    }
+
+    /// Removes the copies of firmware variables that go with snapshots of which nothing is known any more.
+    func removeVariables(of snapshots: [DomainSnapshot]) async {
+        let copies = snapshots.compactMap(\.facts.nvram)
+        guard !copies.isEmpty else { return }
+        try? await BlockingWork.run(awaiting: "copies of NVRAM files") { for copy in copies { try? FileAccess.remove(copy) } }
     }
 
     /// Removes files that nothing names any more.

@@ -11,6 +11,9 @@ extension DomainActor {
     /// All our jobs' names begin so: a later daemon knows them by it.
     static let snapshotJobPrefix = "vireo-snapshot-"
 
+    /// How long QEMU may say nothing while it has a job: a few hundred gigabytes of memory on a slow disk.
+    private static let silenceLimit = Duration.seconds(1800)
+
     /// Has QEMU take, load or delete an internal snapshot, and waits until it did.
     ///
     /// - Parameters:
@@ -39,9 +42,19 @@ extension DomainActor {
         let (hypervisor, domain) = (hypervisor, self)
         job?.onCancel { hypervisor.background.run { _ = try? await domain.qmp("job-cancel", ["id": .string(id)]) } }
         defer { job?.onCancel(nil) }
+        var answered = ContinuousClock.now
         while true {
-            guard let state = try await jobState(id) else {
-                throw VireoError(.operationFailed, "QEMU forgot its job for \(what)")
+            let state: JSONValue
+            do {
+                guard let found = try await jobState(id) else {
+                    throw VireoError(.operationFailed, "QEMU forgot its job for \(what)")
+                }
+                state = found
+                answered = .now
+            } catch let error as VireoError where error.code == .operationTimeout {
+                // While it writes or reads memory inside an image, QEMU answers nothing.
+                guard ContinuousClock.now - answered < Self.silenceLimit else { throw error }
+                continue
             }
             let (done, total) = (state["current-progress"]?.uint64Value ?? 0, state["total-progress"]?.uint64Value ?? 0)
             job?.report(
@@ -75,7 +88,12 @@ extension DomainActor {
     /// Ends what a former daemon's snapshot operation left running in QEMU.
     func endSnapshotJobs() async {
         for _ in 0..<600 {
-            guard let jobs = try? await qmp("query-jobs").arrayValue else { return }
+            guard isActive else { return }
+            // It answers nothing while it writes memory inside an image.
+            guard let jobs = try? await qmp("query-jobs").arrayValue else {
+                try? await Task.sleep(for: .milliseconds(100))
+                continue
+            }
             let ours = jobs.filter { $0["id"]?.stringValue?.hasPrefix(Self.snapshotJobPrefix) == true }
             if ours.isEmpty { return }
             for job in ours {

@@ -57,8 +57,14 @@ extension DomainActor {
         var preview = SnapshotPreview()
         guard !options.contains(.metadataOnly) else { return preview }
         try checkInside(names)
+        try await awaitStorage()
         let (candidates, made) = layers(of: names)
         var graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
+        let holding = graph.layers.filter(\.value.hasSnapshots).map(\.key)
+        let emptied = try await BlockingWork.run(awaiting: "the images of domain '\(self.name)'") {
+            try holding.filter { Set(try OfflineImages.snapshots(of: $0)).isSubset(of: names) }
+        }
+        for path in emptied { graph.forgetSnapshots(inside: path) }
         while let merge = graph.nextMerge(of: candidates, made: made, domain: uuid) {
             preview.written += [merge.direction == .commit ? merge.lower : merge.upper] + merge.overlays
             if merge.direction == .commit { preview.removed.append(merge.upper) }

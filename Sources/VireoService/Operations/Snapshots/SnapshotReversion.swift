@@ -89,6 +89,7 @@ extension DomainActor {
     func complete(_ entry: inout JournalEntry<SnapshotReversion>, _ job: Job) async throws {
         if entry.operation.phase == .stop { try await entry.advance(to: .apply) }
         if entry.operation.phase == .apply {
+            try await awaitStorage()
             let plan = entry.operation
             for image in plan.moved { try await moveState(image, plan, job) }
             try await ImageJob(job).run("the images of domain '\(name)'", isCancellable: false) { work in
