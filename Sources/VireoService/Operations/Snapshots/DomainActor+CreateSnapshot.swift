@@ -230,6 +230,7 @@ extension DomainActor {
                     at: overlay.path, on: overlay.backing, format: ImageFormat(rawValue: overlay.format) ?? .raw,
                     size: sizes[overlay.target])
             }
+            try OfflineImages.keepNames(of: made.map(\.path))
         }
     }
 

@@ -192,6 +192,7 @@ extension DomainActor {
                 try OfflineImages.createOverlay(
                     at: overlay.path, on: overlay.backing, format: ImageFormat(rawValue: overlay.format) ?? .raw, size: nil)
             }
+            try OfflineImages.keepNames(of: overlays.map(\.path))
         }
     }
 

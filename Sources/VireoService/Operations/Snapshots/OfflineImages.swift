@@ -34,8 +34,15 @@ enum OfflineImages {
                 let files = HostFiles(patience: patience)
                 let file = try FileAccess.exists(path) ? files.open(path, .write) : files.create(path)
                 try naming(path) { try image.write(to: file, size: size) }
+                try file.flush()
             }
-            try synchronize(path)
+        }
+    }
+
+    /// Makes sure that files survive a power cut under their names. Each directory is written once.
+    static func keepNames(of paths: [String]) throws {
+        for directory in Set(paths.map { FilePath($0).removingLastComponent().string }) {
+            try translating("keep the names of files in '\(directory)'") { try synchronize(directory) }
         }
     }
 
@@ -173,7 +180,7 @@ enum OfflineImages {
                     try ImageConvert(chain, to: file, options, progress: progress).run(sync: true)
                 }
             }
-            try synchronize(copy)
+            try keepNames(of: [copy])
             for overlay in overlays {
                 let chain = try ImageChain.open(overlay, format: .qcow2, context(.write), layers: 1)
                 try (chain.top as? QCOW2Image)?.setBacking(BackingReference(name: copy, format: .qcow2))
@@ -197,11 +204,9 @@ enum OfflineImages {
     }
 
     private static func synchronize(_ path: String) throws {
-        for name in [path, FilePath(path).removingLastComponent().string] {
-            let descriptor = try FileDescriptor.open(name, .readOnly, options: .closeOnExec)
-            defer { try? descriptor.close() }
-            guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
-        }
+        let descriptor = try FileDescriptor.open(path, .readOnly, options: .closeOnExec)
+        defer { try? descriptor.close() }
+        guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
     }
 
     private static func translating<R>(_ what: String, _ body: () throws -> R) throws -> R {
