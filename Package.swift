@@ -39,25 +39,28 @@ let package = Package(
         .target(name: "VireoStore", dependencies: ["VireoCore", .product(name: "GRDB", package: "GRDB.swift"), log, system]),
         .target(name: "VireoHost", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoXML", log, system]),
         .target(
+            name: "VireoStorage",
+            dependencies: ["CVireo", "CVireoImage", "VireoCore", "VireoImage", "VireoModel", "VireoXML"]),
+        .target(
             name: "VireoQEMU", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoQMP", log, system]),
         .target(
             name: "VireoService",
             dependencies: [
                 "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoStore", "VireoHost", "VireoImage", "VireoQMP", "VireoQEMU",
-                nioCore, nioPosix, crypto, log, system,
+                "VireoStorage", nioCore, nioPosix, crypto, log, system,
             ]),
         .target(
             name: "VireoLibvirt",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoQEMU", "VireoService", nioCore,
-                nioPosix,
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoQEMU", "VireoService",
+                "VireoStorage", nioCore, nioPosix,
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"), log, system,
             ]),
         .target(
             name: "VireoHTTP",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoQEMU", "VireoService", hummingbird, httpTypes,
-                nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"),
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoQEMU", "VireoService", "VireoStorage",
+                hummingbird, httpTypes, nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), log, system,
@@ -93,6 +96,9 @@ let package = Package(
         .testTarget(name: "VireoImageTests", dependencies: ["VireoImage", "VireoCore"]),
         .testTarget(name: "VireoStoreTests", dependencies: ["VireoStore", "VireoCore", system]),
         .testTarget(name: "VireoHostTests", dependencies: ["VireoHost", "VireoModel", "VireoXML", "VireoCore", system]),
+        .testTarget(
+            name: "VireoStorageTests",
+            dependencies: ["VireoStorage", "VireoImage", "VireoModel", "VireoXML", "VireoCore"], resources: [.copy("Golden")]),
         .testTarget(
             name: "VireoServiceTests",
             dependencies: [

@@ -13,6 +13,7 @@ import libvirt
 
 from harness import Failure, descriptors, held_bytes, resident_bytes, seconds_of_processor, wire
 from harness.guest import disk_xml, domain_xml
+from storage import pools
 
 SMALL = dict(boots=False, memory_mib=64, serial="")
 
@@ -399,7 +400,7 @@ def idle_with_guests(bench):
     bench.row("R19", "RSS then", "MiB", *(f[1] for f in figures), goal=60)
 
 
-ALL = [start_up, idle, calls, many_domains, start_and_destroy, idle_with_guests, frozen, bad_clients, keepalive, leaks, kills]
+ALL = [start_up, idle, calls, many_domains, start_and_destroy, idle_with_guests, frozen, bad_clients, keepalive, leaks, kills, pools]
 
 
 def host_facts():

@@ -76,7 +76,6 @@ extension VireoError {
         .resourceBusy: "resource busy: ",
         .accessDenied: "access denied: ",
         .dbusService: "error from service: ",
-        .storageVolExist: "storage volume exists already: ",
         .cpuIncompatible: "the CPU is incompatible with host CPU: ",
         .xmlInvalidSchema: "XML document failed to validate against schema: ",
         .authUnavailable: "authentication unavailable: ",

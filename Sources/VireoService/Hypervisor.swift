@@ -20,6 +20,7 @@ public final class Hypervisor: Sendable {
     package let qemuUser: SpawnRequest.Credentials?
     package var logger: Logger { configuration.logger }
     let registry = DomainRegistry()
+    let storagePools = StoragePoolRegistry()
     let emulators: EmulatorCatalog
     package let secrets: SecretVault
     package let nodeDevices: NodeDeviceCatalog
@@ -70,6 +71,7 @@ public final class Hypervisor: Sendable {
         try await hypervisor.layers.load()
         try await hypervisor.secrets.load()
         try await hypervisor.loadDomains()
+        try await hypervisor.loadPools()
         hypervisor.recordHistory()
         return hypervisor
     }
@@ -78,6 +80,7 @@ public final class Hypervisor: Sendable {
     ///
     /// Returns when every guest was looked at; a frozen one is waited for in the background.
     package func start() async {
+        await startPools(waitingAtMost: .seconds(5))
         await takeOver()
         watchConsoleLogs()
         await autostart()

@@ -12,6 +12,7 @@ enum Schema {
         migrator.registerMigration("layers", migrate: createLayers)
         migrator.registerMigration("objects", migrate: createObjects)
         migrator.registerMigration("snapshots", migrate: createSnapshotTables)
+        migrator.registerMigration("storage", migrate: createStorage)
         return migrator
     }
 

@@ -168,4 +168,13 @@ struct vireo_kvm_report {
 // far too slow. It may hang in the kernel: the caller waits with a deadline.
 int vireo_kvm_probe(pid_t *pid, int *pidfd, int *report_fd);
 
+// MARK: storage.c
+
+// Makes a file share all blocks of another one (FICLONE).
+int vireo_clone_file(int from, int to);
+// Tells a block device that a range is not needed (BLKDISCARD).
+int vireo_discard_device(int fd, uint64_t offset, uint64_t length);
+// The magic number of the file system that path is on (statfs). May hang where the file system does.
+int vireo_file_system_type(const char *path, uint64_t *type);
+
 #endif

@@ -11,6 +11,7 @@ package enum OpenAPISchemas {
         disks,
         chains,
         snapshots,
+        storage,
     ]
 
     /// All of them by name.

@@ -6,4 +6,5 @@ package enum Routes {
     package static let all: [Route] =
         HostRoutes.all + DomainRoutes.all + PowerRoutes.all + XMLRoutes.all + ConsoleRoutes.all + LogRoutes.all
         + DiskRoutes.all + SnapshotRoutes.all + StatisticsRoutes.all + EventRoutes.all + OperationRoutes.all + ChainRoutes.all
+        + PoolRoutes.all + VolumeRoutes.all
 }

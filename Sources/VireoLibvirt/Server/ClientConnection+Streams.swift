@@ -73,8 +73,9 @@ extension ClientConnection {
             Self.endInput(of: &entry)
             entry.finishAsked = true
         case .abort:
-            Self.endInput(of: &entry)
+            // Before its reader wakes up: what came must not be taken for all.
             entry.task?.cancel()
+            Self.endInput(of: &entry)
             streams.entries[id] = nil
             writeStreamEnd(entry.header, .ok)
             return

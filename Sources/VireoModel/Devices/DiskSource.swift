@@ -73,7 +73,8 @@ public struct DiskSource: Hashable, Sendable {
     public var path: String? {
         switch location {
         case .file(let path), .block(let path), .dir(let path): path
-        case .network, .volume, .nvme, .vhostUser: nil
+        case .volume(let volume): volume.place?.path
+        case .network, .nvme, .vhostUser: nil
         }
     }
 
@@ -146,6 +147,16 @@ public struct VolumeSource: Hashable, Sendable {
     public var pool: String
     public var volume: String
     public var mode: Mode?
+    /// Where the volume is on this host, once that was looked up for a guest that runs; in no XML.
+    public var place: Place?
+
+    /// A file or a device of this host.
+    public struct Place: Hashable, Sendable, Codable {
+        public var path: String
+        public var isDevice: Bool
+
+        public init(path: String, isDevice: Bool) { (self.path, self.isDevice) = (path, isDevice) }
+    }
 
     public init(pool: String, volume: String, mode: Mode? = nil) { (self.pool, self.volume, self.mode) = (pool, volume, mode) }
 }

@@ -121,7 +121,9 @@ package enum BlockNodes {
             object = JSONObject([("driver", "host_device"), ("filename", .string(path))])
         case .network(let network) where network.scheme == .nbd: return try nbd(network, of: disk)
         case .network(let network): throw unsupported("a source by protocol '\(network.scheme.rawValue)'")
-        case .volume: throw unsupported("a volume of a storage pool")
+        case .volume(let volume):
+            guard let place = volume.place else { throw unsupported("a volume that was not looked up in its storage pool") }
+            object = JSONObject([("driver", .string(place.isDevice ? "host_device" : "file")), ("filename", .string(place.path))])
         case .dir: throw unsupported("a directory as disk")
         case .nvme: throw unsupported("an NVMe device of the host")
         case .vhostUser: throw unsupported("a vhost-user disk")

@@ -19,7 +19,8 @@ extension DomainActor {
 
     /// `disk`, which is about to be plugged in, with its layers.
     func withChain(_ disk: Disk) async throws -> Disk {
-        try await BlockingWork.run(awaiting: "disk '\(disk.target)'") { try ChainReader.complete(disk) }
+        let disk = try hypervisor.placingVolume(disk)
+        return try await BlockingWork.run(awaiting: "disk '\(disk.target)'") { try ChainReader.complete(disk) }
     }
 
     /// A number for a new layer of any disk, which no other layer has had in this run: nodes are named by it.

@@ -179,6 +179,7 @@ extension DomainActor {
             emit(.lifecycle(.suspended(.ioError)))
             await storeStatus()
         }
+        if reason == "enospc" { watchSpace() }
     }
 
     /// Asks QEMU for the status when events may have been missed: after a flood, and after a restart of the daemon.

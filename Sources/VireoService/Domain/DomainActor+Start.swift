@@ -90,6 +90,7 @@ extension DomainActor {
         var live = definition
         let capabilities = try await hypervisor.capabilities(for: run?.emulator)
         try checkStarting(id)
+        live.devices.disks = try hypervisor.placingVolumes(live.devices.disks)
         try await checkLayers(of: live)
         let preparation = try await prepareHost(&live, request, capabilities)
         try checkStarting(id)

@@ -108,6 +108,7 @@ extension DomainActor {
             // The connection that the domain was to end with has gone with the former daemon.
             try? await end(.destroyed, event: .destroyed)
         }
+        watchSpace()
         logger.info("took over the running domain", metadata: [LogKey.pid: "\(qemu.process.pid)"])
     }
 

@@ -10,6 +10,9 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
     case agent
     case snapshot, snapshotRevert = "snapshot revert", snapshotDelete = "snapshot delete"
     case undefine, rename
+    case poolStart = "pool start", poolStop = "pool stop", poolRefresh = "pool refresh", poolChange = "pool change"
+    case volumeCreate = "volume create", volumeResize = "volume resize", volumeWipe = "volume wipe"
+    case volumeUpload = "volume upload", volumeDelete = "volume delete"
     /// What a former daemon was at is finished or taken back.
     case recovery
 

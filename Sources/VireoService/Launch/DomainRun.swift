@@ -26,6 +26,8 @@ struct DomainRun {
     var phase = Phase.starting
     /// Whether QEMU has answered on the present connection to its monitor; nobody knows what a silent one is doing.
     var isAnswering = true
+    /// Whether it is waited for space on the file systems of its disks.
+    var watchesSpace = false
     /// What `shut off` will be for, once it is decided that QEMU ends.
     var endReason: ShutOffReason?
     /// Whether a guest that powers off is to be reset instead, as asked for by `reboot`.

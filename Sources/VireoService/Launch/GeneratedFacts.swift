@@ -15,6 +15,8 @@ struct GeneratedFacts: Codable, Hashable, Sendable {
     var webSockets: [Int] = []
     /// Targets of disks whose layers were found in their images.
     var detectedChains: [String] = []
+    /// Where the volumes of disks are, by the disks' targets; nil in what earlier versions stored.
+    var volumes: [String: VolumeSource.Place]?
 
     init(of domain: Domain) {
         channelSockets = domain.devices.channels.compactMap { channel in
@@ -28,6 +30,11 @@ struct GeneratedFacts: Codable, Hashable, Sendable {
                 if vnc.webSocketIsGenerated { webSockets.append(index) }
             case .spice(let spice): if spice.socketIsGenerated { displaySockets.append(index) }
             default: break
+            }
+        }
+        for disk in domain.devices.disks {
+            if case .volume(let volume) = disk.source.location, let place = volume.place {
+                volumes = (volumes ?? [:]).merging([disk.target: place]) { $1 }
             }
         }
         detectedChains = domain.devices.disks.compactMap { $0.backingChain?.isDetected == true ? $0.target : nil }
@@ -56,6 +63,11 @@ struct GeneratedFacts: Codable, Hashable, Sendable {
         }
         for index in domain.devices.disks.indices where detectedChains.contains(domain.devices.disks[index].target) {
             domain.devices.disks[index].backingChain?.isDetected = true
+        }
+        for index in domain.devices.disks.indices {
+            guard case .volume(var volume) = domain.devices.disks[index].source.location else { continue }
+            volume.place = volumes?[domain.devices.disks[index].target]
+            domain.devices.disks[index].source.location = .volume(volume)
         }
     }
 }

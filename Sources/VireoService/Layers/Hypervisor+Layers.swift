@@ -56,6 +56,7 @@ extension Hypervisor {
         for domain in domains {
             let view = domain.view
             for disk in [view.live, view.inactive].compactMap({ $0 }).flatMap(\.devices.disks) {
+                let disk = (try? placingVolume(disk)) ?? disk
                 let kind = LayerHolder.Kind.domain(view.uuid, name: view.name.text, target: disk.target, isActive: view.isActive)
                 var sources = [(disk.source, disk.driver.format)]
                 sources += disk.backingChain?.layers.map { ($0.source, $0.format) } ?? []

@@ -53,7 +53,8 @@ extension DomainActor {
     /// - Throws: `invalidArg` for a disk that the domain has not, or that is empty; `systemError` when its file cannot be
     ///   looked at.
     package func blockInformation(_ name: String) async throws -> BlockInformation {
-        let disk = try view.disk(name)
+        let named = try view.disk(name)
+        let disk = isActive ? named : try hypervisor.placingVolume(named)
         guard !disk.source.isEmpty else {
             throw VireoError(.invalidArg, "disk '\(disk.target)' does not currently have a source assigned")
         }
