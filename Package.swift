@@ -43,23 +43,25 @@ let package = Package(
             dependencies: ["CVireo", "CVireoImage", "VireoCore", "VireoImage", "VireoModel", "VireoXML"]),
         .target(
             name: "VireoQEMU", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoQMP", log, system]),
+        .target(name: "VireoNetwork", dependencies: ["CVireo", "VireoCore", "VireoModel", system]),
         .target(
             name: "VireoService",
             dependencies: [
                 "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoStore", "VireoHost", "VireoImage", "VireoQMP", "VireoQEMU",
-                "VireoStorage", nioCore, nioPosix, crypto, log, system,
+                "VireoNetwork", "VireoStorage", nioCore, nioPosix, crypto, log, system,
             ]),
         .target(
             name: "VireoLibvirt",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoQEMU", "VireoService",
-                "VireoStorage", nioCore, nioPosix,
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoRPC", "VireoHost", "VireoNetwork", "VireoQEMU",
+                "VireoService", "VireoStorage", nioCore, nioPosix,
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "NIOTLS", package: "swift-nio"), log, system,
             ]),
         .target(
             name: "VireoHTTP",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoQEMU", "VireoService", "VireoStorage",
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoNetwork", "VireoQEMU", "VireoService",
+                "VireoStorage",
                 hummingbird, httpTypes, nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -94,6 +96,7 @@ let package = Package(
             dependencies: ["VireoQEMU", "VireoQMP", "VireoXML", "VireoModel", "VireoCore", "CVireo", system],
             resources: [.copy("Golden")]),
         .testTarget(name: "VireoImageTests", dependencies: ["VireoImage", "VireoCore"]),
+        .testTarget(name: "VireoNetworkTests", dependencies: ["VireoNetwork", "VireoXML", "VireoModel", "VireoCore", system]),
         .testTarget(name: "VireoStoreTests", dependencies: ["VireoStore", "VireoCore", system]),
         .testTarget(name: "VireoHostTests", dependencies: ["VireoHost", "VireoModel", "VireoXML", "VireoCore", system]),
         .testTarget(

@@ -10,9 +10,12 @@
 #include <linux/if_arp.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -72,6 +75,48 @@ int vireo_tap_open(char name[16], int vnet_header, int multi_queue) {
         return close_keeping_errno(fd);
     }
     memcpy(name, request.ifr_name, IFNAMSIZ);
+    return fd;
+}
+
+int vireo_macvtap_open(const char *name, int index, const char *directory, int multi_queue) {
+    char path[256], numbers[32];
+    struct ifreq request;
+    if (strlen(name) >= IFNAMSIZ || strlen(directory) > 160) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    snprintf(path, sizeof path, "/sys/class/net/%s/macvtap/tap%d/dev", name, index);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t count = read(fd, numbers, sizeof numbers - 1);
+    close(fd);
+    unsigned major_number, minor_number;
+    numbers[count < 0 ? 0 : count] = 0;
+    if (sscanf(numbers, "%u:%u", &major_number, &minor_number) != 2) {
+        errno = ENODEV;
+        return -1;
+    }
+    // A node of our own: udev may be late, or not there at all.
+    snprintf(path, sizeof path, "%s/tap%d.node", directory, index);
+    unlink(path);
+    if (mknod(path, S_IFCHR | 0600, makedev(major_number, minor_number)) != 0) {
+        return -1;
+    }
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    int error = errno;
+    unlink(path);
+    if (fd < 0) {
+        errno = error;
+        return -1;
+    }
+    memset(&request, 0, sizeof request);
+    memcpy(request.ifr_name, name, strlen(name));
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (multi_queue ? IFF_MULTI_QUEUE : 0);
+    if (ioctl(fd, TUNSETIFF, &request) != 0) {
+        return close_keeping_errno(fd);
+    }
     return fd;
 }
 

@@ -55,6 +55,10 @@ public struct HostPaths: Hashable, Sendable {
     public var channels: FilePath { run.appending("channel") }
     /// One private directory per running domain.
     public var domains: FilePath { run.appending("domains") }
+    /// What dnsmasq is told, one set of files per network that is up.
+    public var networks: FilePath { run.appending("networks") }
+    /// Who got which address: known after a reboot, too.
+    public var networkLeases: FilePath { state.appending("networks") }
     /// QEMU's standard error and the serial consoles' logs.
     public var domainLogs: FilePath { log.appending("domains") }
     public var libvirtSocket: FilePath { run.appending("libvirt-sock") }

@@ -4,6 +4,7 @@
 /// The keys of log metadata, declared once so that one thing has one name in all logs.
 public enum LogKey {
     public static let domain = "domain"
+    public static let network = "network"
     public static let uuid = "uuid"
     public static let pid = "pid"
     public static let exitStatus = "exit_status"

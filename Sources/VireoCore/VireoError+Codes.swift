@@ -112,6 +112,7 @@ extension VireoError {
         public static let noHostname = Self(rawValue: 108)
         public static let checkpointInconsistent = Self(rawValue: 109)
         public static let multipleDomains = Self(rawValue: 110)
+        public static let noNetworkMetadata = Self(rawValue: 111)
     }
 
     /// libvirt's `virErrorDomain`: the part of the daemon that an error comes from.

@@ -4,10 +4,10 @@
 package import Logging
 import Synchronization
 import SystemPackage
-import VireoCore
+package import VireoCore
 package import VireoHost
 import VireoModel
-package import VireoQEMU
+import VireoQEMU
 package import VireoStore
 
 /// The root of the service: finds domains, makes them, and owns what they share.
@@ -21,6 +21,7 @@ public final class Hypervisor: Sendable {
     package var logger: Logger { configuration.logger }
     let registry = DomainRegistry()
     let storagePools = StoragePoolRegistry()
+    let networks = NetworkRegistry()
     let emulators: EmulatorCatalog
     package let secrets: SecretVault
     package let nodeDevices: NodeDeviceCatalog
@@ -70,6 +71,7 @@ public final class Hypervisor: Sendable {
         hypervisor.background.run { await Orphans.endProbes(state: configuration.paths.state, logger: configuration.logger) }
         try await hypervisor.layers.load()
         try await hypervisor.secrets.load()
+        try await hypervisor.loadNetworks()
         try await hypervisor.loadDomains()
         try await hypervisor.loadPools()
         hypervisor.recordHistory()
@@ -81,7 +83,10 @@ public final class Hypervisor: Sendable {
     /// Returns when every guest was looked at; a frozen one is waited for in the background.
     package func start() async {
         await startPools(waitingAtMost: .seconds(5))
+        await takeOverNetworks()
         await takeOver()
+        await dropForgottenInterfaces()
+        await autostartNetworks()
         watchConsoleLogs()
         await autostart()
     }
@@ -110,7 +115,7 @@ public final class Hypervisor: Sendable {
         let directories: [(FilePath, UInt32)] = [
             (paths.state, 0o711), (paths.run, 0o711), (paths.log, 0o711), (paths.managedSaves, 0o700),
             (paths.nvram, 0o711), (paths.tpm, 0o711), (paths.channels, 0o711), (paths.domains, 0o711),
-            (paths.domainLogs, 0o711),
+            (paths.domainLogs, 0o711), (paths.networks, 0o711), (paths.networkLeases, 0o711),
         ]
         try await BlockingWork.run(awaiting: "the directory '\(paths.state)'") {
             for (path, mode) in directories {

@@ -13,6 +13,7 @@ enum Schema {
         migrator.registerMigration("objects", migrate: createObjects)
         migrator.registerMigration("snapshots", migrate: createSnapshotTables)
         migrator.registerMigration("storage", migrate: createStorage)
+        migrator.registerMigration("network", migrate: createNetworks)
         return migrator
     }
 

@@ -128,6 +128,9 @@ int vireo_tty_open_raw(const char *path);
 int vireo_tap_open(char name[16], int vnet_header, int multi_queue);
 // Gives the guest that will have this /dev/vhost-vsock its context id; EADDRINUSE when another guest has it.
 int vireo_vsock_set_cid(int fd, uint64_t cid);
+// The character device of a macvtap (its path, or its numbers where no udev made it), set up as a tap. directory is where a
+// node may be made for a moment.
+int vireo_macvtap_open(const char *name, int index, const char *directory, int multi_queue);
 int vireo_link_set_up(const char *name, int up);
 int vireo_link_set_mac(const char *name, const uint8_t mac[6]);
 int vireo_link_set_mtu(const char *name, int mtu);
@@ -142,6 +145,14 @@ int vireo_uevent_socket(void);
 // What an interface does itself: bit 0 rx, 1 tx, 2 sg, 3 tso, 4 gso, 5 gro, 6 lro, 7 rxvlan, 8 txvlan, 9 ntuple, 10 rxhash,
 // 11 txudptnl.
 uint32_t vireo_link_features(const char *name);
+
+// MARK: rtnetlink.c
+
+// A socket for questions to rtnetlink(7); an answer is waited for up to five seconds (EAGAIN then).
+int vireo_netlink_open(void);
+ssize_t vireo_netlink_send(int fd, const void *message, size_t length);
+// The next datagram of the kernel's; EMSGSIZE when it is longer than length.
+ssize_t vireo_netlink_receive(int fd, void *buffer, size_t length);
 
 // MARK: kvm.c
 

@@ -127,5 +127,19 @@ extension HandlerTable {
                 args.params.map { TypedParameter($0) }, scope: ChangeScope(flags: args.flags), client: call.client)
             return XDRVoid()
         }
+        on(RemoteCalls.domainGetInterfaceParameters) { args, call in
+            let bandwidth = try call.domain(args.dom).view.bandwidth(of: args.device, scope: ChangeScope(flags: args.flags))
+            let all = BandwidthParameters.list(bandwidth)
+            let wanted = min(Int(max(0, args.nparams)), all.count)
+            return RemoteDomainGetInterfaceParametersRet(
+                params: all.prefix(wanted).map { RemoteTypedParam($0) },
+                nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
+        }
+        on(RemoteCalls.domainSetInterfaceParameters) { args, call in
+            try await call.domain(args.dom).setBandwidth(
+                args.params.map { TypedParameter($0) }, of: args.device, scope: ChangeScope(flags: args.flags),
+                client: call.client)
+            return XDRVoid()
+        }
     }
 }

@@ -151,8 +151,26 @@ public enum InterfaceSource: Hashable, Sendable {
         public var portGroup: String?
         /// Live only.
         public var portID: DomainUUID?
-        /// Live only: the bridge that the network had.
-        public var bridge: String?
+        /// Live only.
+        public var plug: Plug?
+
+        /// What the network had the interface plugged into.
+        public enum Plug: Hashable, Sendable {
+            /// The network's own bridge.
+            case network(bridge: String)
+            /// A bridge of the host.
+            case bridge(String)
+            /// macvtap.
+            case direct(device: String, mode: DirectMode)
+        }
+
+        /// The bridge of the plug.
+        public var bridge: String? {
+            switch plug {
+            case .network(let bridge)?, .bridge(let bridge)?: bridge
+            case .direct?, nil: nil
+            }
+        }
 
         public init(name: String, portGroup: String? = nil) { (self.name, self.portGroup) = (name, portGroup) }
     }

@@ -102,7 +102,7 @@ extension Interface {
         var interface = withoutLiveAlias()
         if let target, Self.generatedPrefixes.contains(where: target.hasPrefix) { interface.target = nil }
         if case .network(var network) = source {
-            (network.portID, network.bridge) = (nil, nil)
+            (network.portID, network.plug) = (nil, nil)
             interface.source = .network(network)
         }
         return interface

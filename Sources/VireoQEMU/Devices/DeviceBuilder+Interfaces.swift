@@ -29,10 +29,7 @@ extension DeviceBuilder {
                 throw unsupported("the passt backend is not supported yet; leave <backend> out")
             }
             object = try userNetwork(interface)
-        case .bridge, .ethernet: object = try tap(interface, alias: alias)
-        case .network(let network):
-            throw unsupported("virtual networks come later; '\(network.name)' cannot be used yet, type 'bridge' or 'user' can")
-        case .direct: throw unsupported("direct attachment (macvtap) cannot be started yet")
+        case .bridge, .ethernet, .network, .direct: object = try tap(interface, alias: alias)
         case .server(let end): object = JSONObject([("type", "socket"), ("listen", .string("\(end.address ?? ""):\(end.port)"))])
         case .client(let end):
             object = JSONObject([("type", "socket"), ("connect", .string("\(end.address ?? ""):\(end.port)"))])

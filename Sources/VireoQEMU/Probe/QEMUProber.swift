@@ -4,7 +4,7 @@
 import CVireo
 import Glibc
 package import SystemPackage
-import VireoCore
+package import VireoCore
 import VireoQMP
 
 /// Asks QEMU binaries what they can do: one short-lived process for each accelerator, all questions in one go.

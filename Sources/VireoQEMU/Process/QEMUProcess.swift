@@ -4,7 +4,7 @@
 import CVireo
 import Glibc
 package import SystemPackage
-import VireoCore
+package import VireoCore
 package import VireoQMP
 
 /// A QEMU to start.

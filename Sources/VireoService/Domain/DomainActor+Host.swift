@@ -34,9 +34,11 @@ extension DomainActor {
         let logs = try await prepareConsoleLogs(live, user: user)
         self.run?.details.consoleLogs = logs.values.sorted()
         if let emulator = live.tpmEmulator { try await startTPM(emulator, run) }
+        live.devices.interfaces = try await connect(live.devices.interfaces)
         let definition = live
-        let taps = try await BlockingWork.run(awaiting: "taps") { try TapDevices.make(for: definition) }
+        let taps = try await BlockingWork.run(awaiting: "taps") { try TapDevices.make(for: definition, directory: run.directory) }
         live.nameTargets(taps)
+        try await bringUp(live.devices.interfaces, taps)
         let vsock = try await openVsock(&live)
         let groups = await openControlGroup(run)
         let secrets = try SecretFiles.make(try await hypervisor.secretValues(for: live.devices.disks))
@@ -86,6 +88,7 @@ extension DomainActor {
             _ = try? await process.stop(
                 StopLadder([.init(.terminate, patience: .seconds(1)), .init(.kill, patience: .seconds(1))]))
         }
+        await releaseInterfaces(run.details.interfaces ?? [])
         await hypervisor.ownership.release(uuid)
         let group = controlGroup(of: run)
         do {

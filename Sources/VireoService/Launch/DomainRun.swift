@@ -72,6 +72,8 @@ struct RunDetails: Codable, Hashable, Sendable {
     /// The change of devices that is under way.
     var pending: PendingChange?
     /// nil for none.
+    var interfaces: [InterfaceNote]?
+    /// nil for none.
     var taints: [Taint]?
     /// How long the agent is waited for, in seconds, if a client has said so.
     var agentSeconds: Int32?

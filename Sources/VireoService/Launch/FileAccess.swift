@@ -31,6 +31,18 @@ enum FileAccess {
         return UInt64(info.st_blocks) * 512
     }
 
+    /// The first MiB of a file as text; nil where it cannot be read.
+    static func text(_ path: String) -> String? {
+        guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return nil }
+        defer { try? file.close() }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while bytes.count < 1 << 20, let count = try? buffer.withUnsafeMutableBytes({ try file.read(into: $0) }), count > 0 {
+            bytes += buffer.prefix(count)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     static func changeOwner(_ path: String, uid: UInt32, gid: UInt32) throws(Errno) {

@@ -35,6 +35,11 @@ extension DomainActor {
                 descriptors.append(.init(descriptor, as: number))
                 resources.taps[tap.alias, default: []].append(number)
             }
+            for descriptor in tap.vhosts {
+                let number = Self.firstDescriptor + CInt(descriptors.count)
+                descriptors.append(.init(descriptor, as: number))
+                resources.vhosts[tap.alias, default: []].append(number)
+            }
         }
         if let vsock {
             let number = Self.firstDescriptor + CInt(descriptors.count)
@@ -82,11 +87,11 @@ extension DomainActor {
     func checkInterfaces(_ interfaces: [Interface]) throws(VireoError) {
         for (index, interface) in interfaces.enumerated() {
             switch interface.source {
-            case .user, .bridge, .ethernet: continue
-            case .network(let network):
+            case .user, .bridge, .ethernet, .network, .direct: continue
+            case .hostDevice:
                 throw VireoError(
                     .configUnsupported,
-                    "interface \(index + 1) wants the network '\(network.name)': virtual networks come later; use type='user' or type='bridge'"
+                    "/domain/devices/interface[\(index + 1)]: type 'hostdev' passes a card of the host through, which needs VFIO and an IOMMU; use type 'direct' or 'network'"
                 )
             default:
                 throw VireoError(

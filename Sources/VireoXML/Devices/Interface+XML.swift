@@ -58,7 +58,7 @@ extension Interface {
 
     func write(to writer: inout XMLWriter, _ options: WriteOptions) {
         writer.element("interface") { writer in
-            writer.attribute("type", source.typeWord)
+            writer.attribute("type", source.typeWord(options))
             if case .hostDevice(let device) = source, device.isManaged == true { writer.attribute("managed", "yes") }
             writer.attribute("trustGuestRxFilters", yesNo: trustsGuestReceiveFilters)
             if mac != nil || macType != nil || checksMAC != nil {

@@ -15,17 +15,23 @@ extension InterfaceSource {
         }
         switch type {
         case "user": self = .user(device: source?.nonEmpty("dev"))
-        case "bridge": self = .bridge(try required().required("bridge"))
+        case "bridge", "direct":
+            // In a running guest's XML the type is what the network came to.
+            if let source, let network = try Network(connected: source) {
+                self = .network(network)
+            } else if type == "bridge" {
+                self = .bridge(try required().required("bridge"))
+            } else {
+                let source = try required()
+                self = .direct(device: try source.required("dev"), mode: try source.word("mode"))
+            }
         case "network":
             let source = try required()
             var network = Network(name: try source.required("network"), portGroup: source.nonEmpty("portgroup"))
             network.portID = try source.uuid("portid")
-            network.bridge = source.nonEmpty("bridge")
+            network.plug = source.nonEmpty("bridge").map { .network(bridge: $0) }
             self = .network(network)
         case "ethernet": self = .ethernet
-        case "direct":
-            let source = try required()
-            self = .direct(device: try source.required("dev"), mode: try source.word("mode"))
         case "vhostuser": self = .vhostUser(try Self.vhostUser(required()))
         case "internal": self = .internal(name: try required().required("name"))
         case "hostdev": self = .hostDevice(try HostDevice(ofInterface: element, try required()))
@@ -68,6 +74,9 @@ extension InterfaceSource {
                 guard !options.isInactive else { return }
                 $0.attribute("portid", network.portID?.description)
                 $0.attribute("bridge", network.bridge)
+                guard case .direct(let device, let mode)? = network.plug else { return }
+                $0.attribute("dev", device)
+                $0.attribute("mode", mode)
             }
         case .direct(let device, let mode):
             writer.element("source") {
@@ -92,6 +101,35 @@ extension InterfaceSource {
                 endpoint.writeAttributes(to: &writer)
                 if let local { writer.element("local") { local.writeAttributes(to: &$0) } }
             }
+        }
+    }
+}
+
+extension InterfaceSource.Network {
+    /// What a running guest's XML says of an interface of type `bridge` or `direct` that belongs to a network; nil for one that does
+    /// not.
+    fileprivate init?(connected source: XMLElement) throws(VireoError) {
+        guard source.attributes.contains(where: { $0.name == "portid" }), let name = source.nonEmpty("network") else {
+            return nil
+        }
+        self.init(name: name, portGroup: source.nonEmpty("portgroup"))
+        portID = try source.uuid("portid")
+        if let device = source.nonEmpty("dev") {
+            plug = .direct(device: device, mode: try source.word("mode") ?? .vepa)
+        } else {
+            plug = source.nonEmpty("bridge").map { .bridge($0) }
+        }
+    }
+}
+
+extension InterfaceSource {
+    /// The `type` attribute: in a running guest's XML what a network came to.
+    func typeWord(_ options: WriteOptions) -> String {
+        guard !options.isInactive, case .network(let network) = self else { return typeWord }
+        switch network.plug {
+        case .bridge?: return "bridge"
+        case .direct?: return "direct"
+        case .network?, nil: return typeWord
         }
     }
 }

@@ -54,6 +54,7 @@ extension DomainActor {
             try await plugIn(attachment, files, capabilities, inactive: inactive)
         } catch {
             await dropNote()
+            for alias in attachment.interfaces.compactMap(\.alias) { await releaseInterface(alias: alias) }
             await releaseFiles(of: attachment.domain)
             throw error
         }
@@ -64,9 +65,15 @@ extension DomainActor {
         _ attachment: LiveAttachment, _ files: [DomainFile], _ capabilities: QEMUCapabilities, inactive: Domain?
     ) async throws {
         var attachment = attachment
-        let interfaces = attachment.interfaces
-        let taps = try await BlockingWork.run(awaiting: "taps") { try TapDevices.make(for: interfaces) }
+        let interfaces = try await connect(attachment.interfaces)
+        attachment.replace(interfaces)
+        guard let directory = run?.directory else { throw VireoError(.operationInvalid, "domain is not running") }
+        let isAccelerated = attachment.domain.kind == .kvm
+        let taps = try await BlockingWork.run(awaiting: "taps") {
+            try TapDevices.make(for: interfaces, directory: directory, isAccelerated: isAccelerated)
+        }
         attachment.domain.nameTargets(taps)
+        try await bringUp(interfaces, taps)
         var resources = try plugResources(capabilities)
         let passing = taps.passing
         resources.namedTaps = passing.names
@@ -113,6 +120,14 @@ extension DomainActor {
 extension LiveAttachment {
     /// The disks among what is new.
     fileprivate var disks: [Disk] { devices.compactMap { if case .disk(let disk) = $0 { disk } else { nil } } }
+
+    /// Puts interfaces as they were connected in the place of those with their aliases.
+    fileprivate mutating func replace(_ interfaces: [Interface]) {
+        for interface in interfaces {
+            guard let index = domain.devices.interfaces.firstIndex(where: { $0.alias == interface.alias }) else { continue }
+            domain.devices.interfaces[index] = interface
+        }
+    }
 
     /// The interfaces among what is new.
     fileprivate var interfaces: [Interface] {

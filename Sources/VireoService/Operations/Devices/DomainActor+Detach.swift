@@ -98,6 +98,7 @@ extension DomainActor {
         guard let former = live, let reference = former.devices.reference(alias: alias) else { return }
         let device = former.devices.device(at: reference)
         await cleanUp(device.teardown())
+        if case .interface = device { await releaseInterface(alias: alias) }
         removeFromLive([alias])
         defer { emit(.deviceRemoved(alias: alias)) }
         if case .disk(let disk) = device {

@@ -4,6 +4,7 @@
 package import VireoCore
 package import VireoHost
 import VireoModel
+import VireoNetwork
 
 /// A network interface of a guest with its addresses, as libvirt's `virDomainInterface`.
 package struct GuestInterface: Hashable, Sendable {
@@ -12,6 +13,14 @@ package struct GuestInterface: Hashable, Sendable {
         package var type: Int32
         package var address: String
         package var prefix: UInt32
+
+        init(type: Int32, address: String, prefix: UInt32) {
+            (self.type, self.address, self.prefix) = (type, address, prefix)
+        }
+
+        init(_ address: IPAddress, prefix: UInt32) {
+            self.init(type: address.family == .ipv4 ? 0 : 1, address: address.description, prefix: prefix)
+        }
     }
 
     package var name: String
@@ -43,14 +52,11 @@ extension DomainView {
         return guest
     }
 
-    /// Addresses that the host's neighbour table knows for the guest's MACs.
-    package var neighbourAddresses: [GuestInterface] {
-        let table = HostFiles().text("/proc/net/arp") ?? ""
-        let rows = table.split(separator: "\n").dropFirst().map { $0.split(separator: " ").map(String.init) }
-        return (live?.devices.interfaces ?? []).compactMap { interface in
+    /// The interfaces of the guest for whose MACs `find` knows addresses.
+    func interfaces(_ find: (MACAddress) -> [GuestInterface.Address]) -> [GuestInterface] {
+        (live?.devices.interfaces ?? []).compactMap { interface in
             guard let mac = interface.mac else { return nil }
-            let addresses = rows.filter { $0.count >= 4 && MACAddress($0[3]) == mac }
-                .map { GuestInterface.Address(type: 0, address: $0[0], prefix: 0) }
+            let addresses = find(mac)
             guard !addresses.isEmpty else { return nil }
             return GuestInterface(
                 name: interface.target ?? interface.alias ?? "", hardwareAddress: "\(mac)", addresses: addresses)
@@ -61,13 +67,18 @@ extension DomainView {
 extension DomainActor {
     /// The guest's addresses.
     ///
-    /// - Returns: none from leases, as virtual networks with DHCP are not there yet.
     /// - Throws: `operationInvalid` when the domain does not run; whatever the agent's absence means.
     package func interfaceAddresses(_ source: AddressSource, client: ClientIdentity? = nil) async throws -> [GuestInterface] {
         try requireActive()
         switch source {
-        case .lease: return []
-        case .arp: return view.neighbourAddresses
+        case .lease:
+            let leases = await hypervisor.leases(for: view)
+            return view.interfaces { mac in
+                leases.filter { $0.lease.mac == mac }.map { .init($0.lease.address, prefix: UInt32(clamping: $0.prefix)) }
+            }
+        case .arp:
+            let neighbours = try await BlockingWork.run(awaiting: "the neighbour table") { (try? Links.neighbours()) ?? [] }
+            return view.interfaces { mac in neighbours.filter { $0.mac == mac }.map { .init($0.address, prefix: 0) } }
         case .agent:
             let answer = try await agent("guest-network-get-interfaces", client: client)
             return (answer.arrayValue ?? []).compactMap { entry in

@@ -6,7 +6,6 @@ import Dispatch
 import Glibc
 import Synchronization
 package import SystemPackage
-package import VireoCore
 
 /// How a process ended.
 package enum ExitStatus: Hashable, Sendable {
@@ -58,7 +57,7 @@ package final class WatchedProcess: Sendable {
 
     /// Watches a child that was not reaped yet, so that its pid cannot be anybody else's.
     /// - Throws: `Errno` when it cannot be watched.
-    static func watch(pid: Int32, pidfd: consuming OwnedDescriptor) throws(Errno) -> WatchedProcess {
+    package static func watch(pid: Int32, pidfd: consuming OwnedDescriptor) throws(Errno) -> WatchedProcess {
         try WatchedProcess(ProcessIdentity(pid: pid) ?? ProcessIdentity(pid: pid, startTime: 0), pidfd: pidfd)
     }
 

@@ -4,7 +4,6 @@
 import CVireo
 import Glibc
 package import SystemPackage
-package import VireoCore
 
 /// A program to start, and all that it inherits.
 package struct SpawnRequest: Sendable {

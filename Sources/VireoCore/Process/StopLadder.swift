@@ -2,14 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import VireoCore
-package import VireoQMP
 
 /// The steps that end a process, each firmer than the one before, with the time that each is given.
 package struct StopLadder: Sendable {
     package enum Action: Sendable {
-        /// QMP's `quit`.
-        case quit(QMPClient)
+        /// Asks the process in its own way, as by QMP's `quit`; given the patience of the step.
+        case ask(@Sendable (Duration) async -> Void)
         /// SIGTERM: QEMU flushes its images and ends.
         case terminate
         /// SIGKILL: nothing is flushed. What the guest was told is on disk is there none the less.
@@ -36,11 +34,6 @@ package struct StopLadder: Sendable {
     package static func graceful(patience: Duration = .seconds(10)) -> Self {
         Self([Step(.terminate, patience: patience)])
     }
-
-    /// For a QEMU that was asked to end by its monitor.
-    package static func quit(_ monitor: QMPClient) -> Self {
-        Self([Step(.quit(monitor), patience: .seconds(3))] + destroy().steps)
-    }
 }
 
 extension WatchedProcess {
@@ -55,7 +48,7 @@ extension WatchedProcess {
             if let status = exit.value { return status }
             if !step.action.isKill, isStopped, ladder.steps[index...].contains(where: \.action.isKill) { continue }
             switch step.action {
-            case .quit(let monitor): _ = try? await monitor.execute("quit", timeout: step.patience)
+            case .ask(let ask): await ask(step.patience)
             case .terminate: try? signal(SIGTERM)
             case .kill: try? signal(SIGKILL)
             }
