@@ -23,7 +23,7 @@ SCALE ?= 1
 RELEASE := swift build -c release --static-swift-stdlib --scratch-path .build-release -Xswiftc -use-ld=lld \
     -Xlinker --no-export-dynamic -Xlinker -z -Xlinker pack-relative-relocs
 
-.PHONY: help build test unit integration matrix check format hooks demo bench benchimages fuzz release deb install clean
+.PHONY: help build test unit integration matrix cycles check format hooks demo bench benchimages fuzz release deb install clean
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -51,6 +51,11 @@ matrix: ## runs every combination of the snapshot matrix, of which integration r
 	@Tools/install-deps.sh test
 	@Tools/bake-guest.py
 	VIREO_SNAPSHOT_MATRIX=all Tools/run-tests.py integration --only 'snapshot/Matrix'
+
+cycles: ## starts and stops a network 1,000 times, of which integration does 25, and looks for what is left (some minutes)
+	@Tools/install-deps.sh test
+	@Tools/bake-guest.py
+	VIREO_TEST_CYCLES=1000 Tools/run-tests.py integration --only 'Starting and stopping a network'
 
 check: ## checks formatting, licence headers and generated code
 	@Tools/check.sh

@@ -26,6 +26,7 @@ import libvirt
 
 import harness
 import measures
+import networks
 import snapshots
 from harness.daemon import Daemon
 from harness.oracle import Libvirtd
@@ -120,7 +121,7 @@ def main():
         print(", ".join("%s: %s" % pair for pair in facts.items()))
         print("%-4s %-66s %11s %11s" % ("", "", "libvirtd", "vireod"))
         bench.start()
-        for measure in measures.ALL + [snapshots.snapshots]:
+        for measure in measures.ALL + [snapshots.snapshots, networks.networks]:
             if arguments.only and arguments.only not in measure.__name__:
                 continue
             try:

@@ -86,6 +86,7 @@ public final class Hypervisor: Sendable {
         await takeOverNetworks()
         await takeOver()
         await dropForgottenInterfaces()
+        await makeDefaultNetwork()
         await autostartNetworks()
         watchConsoleLogs()
         await autostart()

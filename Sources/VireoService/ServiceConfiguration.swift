@@ -22,6 +22,8 @@ package struct ServiceConfiguration: Sendable {
     package var jobTimeout: Duration
     /// How saved memory is packed.
     package var saveCompression = SaveCompression.raw
+    /// Whether the network `default` is made at the first start: by the host's own daemon.
+    package var makesDefaultNetwork = false
     package var logger: Logger
 
     package init(

@@ -111,8 +111,10 @@ struct NetworkUpdateTests {
     @Test("Hosts are added at either end, changed by their MAC and taken out by what is known of them")
     func hosts() throws {
         let new = "<host mac='52:54:00:00:00:02' ip='10.0.0.6'/>"
-        #expect(try changed(.addLast, .dhcpHost, new).addresses[0].hosts.map { $0.address?.description } == ["10.0.0.5", "10.0.0.6"])
-        #expect(try changed(.addFirst, .dhcpHost, new).addresses[0].hosts.map { $0.address?.description } == ["10.0.0.6", "10.0.0.5"])
+        #expect(
+            try changed(.addLast, .dhcpHost, new).addresses[0].hosts.map { $0.address?.description } == ["10.0.0.5", "10.0.0.6"])
+        #expect(
+            try changed(.addFirst, .dhcpHost, new).addresses[0].hosts.map { $0.address?.description } == ["10.0.0.6", "10.0.0.5"])
         let moved = try changed(.modify, .dhcpHost, "<host mac='52:54:00:00:00:01' name='a' ip='10.0.0.7'/>")
         #expect(moved.addresses[0].hosts.map { $0.address?.description } == ["10.0.0.7"])
         #expect(try changed(.delete, .dhcpHost, "<host name='a'/>").addresses[0].hosts.isEmpty)
@@ -123,7 +125,8 @@ struct NetworkUpdateTests {
         arguments: [
             (NetworkUpdate.Command.addLast, NetworkUpdate.Section.dhcpHost, "<host mac='52:54:00:00:00:01' ip='10.0.0.8'/>"),
             (.addLast, .dhcpHost, "<host mac='52:54:00:00:00:03' ip='10.0.0.5'/>"),
-            (.delete, .dhcpHost, "<host mac='52:54:00:00:00:09'/>"), (.modify, .dhcpRange, "<range start='10.0.0.10' end='10.0.0.20'/>"),
+            (.delete, .dhcpHost, "<host mac='52:54:00:00:00:09'/>"),
+            (.modify, .dhcpRange, "<range start='10.0.0.10' end='10.0.0.20'/>"),
             (.addLast, .dhcpRange, "<range start='10.0.0.10' end='10.0.0.20'/>"),
             (.delete, .dhcpRange, "<range start='10.0.0.10' end='10.0.0.21'/>"), (.addLast, .portGroup, "<portgroup name='p'/>"),
             (.modify, .portGroup, "<portgroup name='q'/>"),

@@ -14,6 +14,7 @@ struct DoctorTests {
         facts.qemu = .init(path: "/usr/bin/qemu-system-x86_64", version: "7.2.22")
         facts.qemuImg.path = "/usr/bin/qemu-img"
         facts.swtpm.path = "/usr/bin/swtpm"
+        (facts.dnsmasq.path, facts.nft.path) = ("/usr/sbin/dnsmasq", "/usr/sbin/nft")
         facts.uefiFirmware = "/usr/share/OVMF/OVMF_CODE_4M.fd"
         facts.deviceNodes = ["net/tun", "vhost-net"]
         (facts.cgroup, facts.cgroupControllers) = (.v2, ["cpu", "memory"])
@@ -41,6 +42,24 @@ struct DoctorTests {
         #expect(outsider?.cure?.hasPrefix("sudo usermod -aG kvm ann") == true)
         let member = Self.finding("KVM") { ($0.kvm, $0.kvmGroup, $0.groups) = (.forbidden, "kvm", ["kvm"]) }
         #expect(member?.cure?.contains("chmod 0660 /dev/kvm") == true)
+    }
+
+    @Test("A firewall that drops what is forwarded is named, with the command that lets machines out")
+    func forwarding() {
+        let docker = "table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n"
+        #expect(HostSurvey.dropsForwarded(docker))
+        #expect(!HostSurvey.dropsForwarded(docker.replacing("drop", with: "accept")))
+        #expect(Self.finding("forwarding") { $0.dropsForwarded = true }?.cure?.contains("FORWARD -i virbr+ -j ACCEPT") == true)
+        #expect(Self.finding("forwarding") { $0.dropsForwarded = false } == nil)
+    }
+
+    @Test("Root is told which program virtual networks lack")
+    func networks() {
+        #expect(
+            Self.finding("networks") { ($0.uid, $0.nft.path) = (0, nil) }?.cure == "apt-get install -y nftables")
+        #expect(
+            Self.finding("networks") { ($0.uid, $0.dnsmasq.path) = (0, nil) }?.cure == "apt-get install -y dnsmasq-base")
+        #expect(Self.finding("networks") { $0.nft.path = nil } == nil)
     }
 
     @Test("A missing module is loaded for the CPU's maker")

@@ -12,6 +12,7 @@ package enum OpenAPISchemas {
         chains,
         snapshots,
         storage,
+        networks,
     ]
 
     /// All of them by name.

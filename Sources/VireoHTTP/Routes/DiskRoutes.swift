@@ -152,7 +152,7 @@ extension DomainView {
     }
 
     /// What runs and what is defined, as far as there is either.
-    fileprivate var everywhere: ChangeScope {
+    var everywhere: ChangeScope {
         var scope: ChangeScope = []
         if isActive { scope.insert(.live) }
         if isPersistent { scope.insert(.config) }

@@ -56,7 +56,7 @@ package enum FirewallRules {
                 "fib daddr type local \(forward.transport) dport \(forward.port) "
                     + "dnat \(forward.address.family == .ipv4 ? "ip" : "ip6") to \(destination(forward))"
             }
-            lines += chain("output", "type nat hook output priority dstnat; policy accept;", own)
+            lines += chain("output", "type nat hook output priority -100; policy accept;", own)
         }
         lines.append("}")
         return lines.joined(separator: "\n") + "\n"

@@ -64,12 +64,15 @@ enum BridgeSetup {
         }
     }
 
-    /// Deletes the bridge if it is ours: the one with the network's address.
+    /// Whether a link of that name is there and is not the network's: ours has the network's address.
+    static func isForeign(_ network: Network, _ bridge: String) throws -> Bool {
+        guard let link = try Links.find(bridge) else { return false }
+        return link.kind != "bridge" || network.mac != nil && link.mac != network.mac
+    }
+
+    /// Deletes the bridge if it is the network's.
     static func delete(_ network: Network, _ bridge: String) throws {
-        guard let link = try Links.find(bridge), link.kind == "bridge", network.mac == nil || link.mac == network.mac else {
-            return
-        }
-        try Links.delete(bridge)
+        if try !isForeign(network, bridge) { try Links.delete(bridge) }
     }
 }
 

@@ -128,6 +128,10 @@ extension NetworkActor {
         do {
             if network.bandwidth != nil { await TrafficShaping.clear(bridge) }
             guard network.ownsBridge else { return }
+            let isForeign = try await BlockingWork.run(awaiting: "the bridge '\(bridge)'") {
+                try BridgeSetup.isForeign(network, bridge)
+            }
+            guard !isForeign else { return }
             if FirewallRules.ruleset(for: network, bridge: bridge) != nil {
                 try await Firewall.apply(FirewallRules.removal(bridge: bridge))
             }

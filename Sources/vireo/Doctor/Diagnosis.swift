@@ -15,7 +15,7 @@ enum Diagnosis {
     static func findings(_ facts: HostFacts) -> [Finding] {
         [
             kvm(facts), nested(facts), qemu(facts), qemuImg(facts), uefi(facts), tpm(facts), tun(facts), vhost(facts),
-            cgroups(facts), memory(facts), directories(facts), space(facts), daemon(facts),
+            networks(facts), forwarding(facts), cgroups(facts), memory(facts), directories(facts), space(facts), daemon(facts),
         ].compactMap { $0 }
     }
 
@@ -108,6 +108,25 @@ enum Diagnosis {
         if facts.deviceNodes.contains("vhost-net") { return .good("vhost", "bridged networks run in the kernel") }
         guard facts.isRoot, facts.kvm == .works else { return nil }
         return .warning("vhost", "vhost_net is not loaded; bridged networks are slower", cure: "modprobe vhost_net")
+    }
+
+    private static func networks(_ facts: HostFacts) -> Finding? {
+        // An ordinary user's daemon makes no networks.
+        guard facts.isRoot else { return nil }
+        for (program, need) in [(facts.dnsmasq, PackageManager.Need.dnsmasq), (facts.nft, .nft)] where program.path == nil {
+            return .warning(
+                "networks", "\(need == .nft ? "nft" : "dnsmasq") is not installed; virtual networks cannot be started",
+                cure: facts.packages.install(need, asRoot: true))
+        }
+        return .good("networks", "dnsmasq and nft are there")
+    }
+
+    private static func forwarding(_ facts: HostFacts) -> Finding? {
+        guard facts.dropsForwarded == true else { return nil }
+        return .warning(
+            "forwarding",
+            "a firewall, as Docker's, drops what is forwarded unless it is allowed; machines on networks do not get out",
+            cure: "iptables -I FORWARD -i virbr+ -j ACCEPT && iptables -I FORWARD -o virbr+ -j ACCEPT")
     }
 
     private static func cgroups(_ facts: HostFacts) -> Finding {

@@ -50,6 +50,10 @@ struct HostFacts: Hashable, Sendable {
     var qemu = Program()
     var qemuImg = Program()
     var swtpm = Program()
+    var dnsmasq = Program()
+    var nft = Program()
+    /// Whether a firewall drops what is forwarded unless it is allowed, as Docker's and firewalld's do; nil where it cannot be asked.
+    var dropsForwarded: Bool?
     /// Path of a UEFI firmware image, if there is one.
     var uefiFirmware: String?
     /// The package manager, for cures.
@@ -77,7 +81,7 @@ enum PackageManager: String, Hashable, Sendable, CaseIterable {
     case apt, dnf, zypper, pacman
 
     /// The packages that a cure names, by what is missing.
-    enum Need: Hashable, Sendable { case qemu, qemuImg, uefi, swtpm }
+    enum Need: Hashable, Sendable { case qemu, qemuImg, uefi, swtpm, dnsmasq, nft }
 
     /// The command that installs what is needed.
     func install(_ need: Need, asRoot: Bool) -> String {
@@ -87,6 +91,9 @@ enum PackageManager: String, Hashable, Sendable, CaseIterable {
             case (.apt, .qemuImg): "qemu-utils"
             case (.apt, .uefi): "ovmf"
             case (.apt, .swtpm): "swtpm"
+            case (.apt, .dnsmasq): "dnsmasq-base"
+            case (_, .dnsmasq): "dnsmasq"
+            case (_, .nft): "nftables"
             case (.dnf, .qemu): "qemu-kvm"
             case (.dnf, .qemuImg): "qemu-img"
             case (.dnf, .uefi): "edk2-ovmf"

@@ -138,10 +138,20 @@ enum HostSurvey {
         if let path = facts.qemu.path { facts.qemu.version = version(printedBy: path) }
         facts.qemuImg.path = find("qemu-img")
         facts.swtpm.path = find("swtpm")
+        facts.dnsmasq.path = find("dnsmasq")
+        facts.nft.path = find("nft")
+        if facts.isRoot, let nft = facts.nft.path, let chains = ProgramOutput.of(nft, ["list", "chains"], seconds: 5) {
+            facts.dropsForwarded = dropsForwarded(chains)
+        }
         facts.uefiFirmware = [
             "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd",
             "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/qemu/ovmf-x86_64-code.bin",
         ].first { access($0, R_OK) == 0 }
+    }
+
+    /// Whether one of the chains that `nft list chains` shows is hooked to forwarding and drops by policy.
+    static func dropsForwarded(_ chains: String) -> Bool {
+        chains.split(separator: "\n").contains { $0.contains("hook forward") && $0.contains("policy drop") }
     }
 
     /// `name` in PATH or where system programs are.

@@ -1,0 +1,295 @@
+# Copyright 2026 The Vireo Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual networks: with real guests, a way out into another network namespace, and a daemon that dies."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+
+import libvirt
+
+from harness import descriptors, test
+from harness.guest import Console, domain_xml
+
+
+def ip(*arguments):
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def links():
+    return {link["ifname"] for link in json.loads(ip("-j", "link", "show"))}
+
+
+def tables():
+    """The tables of nftables that are ours."""
+    listed = subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout
+    return {line.split()[-1] for line in listed.splitlines() if " vireo_" in line}
+
+
+def dnsmasqs(host):
+    """The processes that serve networks of this daemon."""
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as file:
+                words = file.read().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if words[0].endswith("dnsmasq") and any(host.root in word for word in words):
+            found.add(int(pid))
+    return found
+
+
+def subnet():
+    """The beginning of a subnet that nobody on the host has: cases run beside each other."""
+    return "10.%d.%d" % (128 + os.getpid() % 100, os.getpid() // 100 % 250)
+
+
+def network_xml(t, name, forward="<forward mode='nat'/>", prefix=None, extra=""):
+    prefix = prefix or subnet()
+    return ("<network><name>%s</name>%s%s<domain name='%s.test' localOnly='yes'/>"
+            "<ip address='%s.1' netmask='255.255.255.0'><dhcp><range start='%s.10' end='%s.99'/></dhcp></ip></network>"
+            % (name, forward, extra, name, prefix, prefix, prefix))
+
+
+def up(t, host, xml):
+    """Defines and starts a network; it goes when the case ends."""
+    net = host.connect().networkDefineXML(xml)
+    net.create()
+    name = net.name()
+
+    def down():
+        if host.process.poll() is not None:
+            host.start()
+        host.run(["virsh", "-q", "-c", host.uri, "net-destroy", name])
+
+    t.on_exit(down)
+    return net
+
+
+def nic(network, mac, extra=""):
+    return "<interface type='network'><mac address='%s'/><source network='%s'/><model type='virtio'/>%s</interface>" % (
+        mac, network, extra)
+
+
+def leased(console):
+    """Waits for the guest's address, and returns it."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = re.search(r"inet (10\.[0-9.]+)/", console.shell("ip -4 addr show eth0"))
+        if found:
+            return found[1]
+        time.sleep(0.2)
+    raise AssertionError("the guest has no address")
+
+
+class Outside:
+    """Another network, behind a namespace: nothing there knows the guests' subnets."""
+
+    def __init__(self, t):
+        self.name, self.near, self.far = "vt%d" % os.getpid(), "198.51.100.1", "198.51.100.2"
+        ip("netns", "add", self.name)
+        t.on_exit(lambda: subprocess.run(["ip", "netns", "del", self.name], check=False, capture_output=True))
+        link = "vt%d" % (os.getpid() % 1000000)
+        ip("link", "add", link, "type", "veth", "peer", "name", "far", "netns", self.name)
+        t.on_exit(lambda: subprocess.run(["ip", "link", "del", link], check=False, capture_output=True))
+        ip("addr", "add", self.near + "/30", "dev", link)
+        ip("link", "set", link, "up")
+        ip("-n", self.name, "addr", "add", self.far + "/30", "dev", "far")
+        ip("-n", self.name, "link", "set", "far", "up")
+        program = ("import socket; s = socket.create_server(('%s', 7)); print('ready', flush=True)\n"
+                   "while True:\n    c, peer = s.accept(); c.sendall(('from ' + peer[0] + '\\n').encode()); c.close()" % self.far)
+        server = subprocess.Popen(["ip", "netns", "exec", self.name, "/usr/bin/python3", "-c", program], stdout=subprocess.PIPE,
+                                  text=True)
+        t.on_exit(lambda: (server.kill(), server.wait()))
+        server.stdout.readline()
+
+    def seen_from(self, console):
+        """Whom the server out there takes the guest for."""
+        return console.shell("echo | nc -w 3 %s 7" % self.far, 10)
+
+
+@test("Guests get addresses and names, get out by TCP, reach each other or nobody, and all of it outlives a killed daemon", seconds=150,
+      alone=True)
+def life(t):
+    host = t.daemon()
+    conn = host.connect()
+    prefix = subnet()
+    nat = up(t, host, network_xml(t, "nat", prefix=prefix))
+    lonely = up(t, host, network_xml(t, "lonely", forward="", prefix="10.127.%d" % (os.getpid() % 250)))
+    outside = Outside(t)
+    macs = ["52:54:00:4e:00:%02x" % index for index in (1, 2, 3)]
+    for name, network, mac in (("one", "nat", macs[0]), ("two", "lonely", macs[1]), ("three", "lonely", macs[2])):
+        conn.createXML(domain_xml(t.assets, name, devices=nic(network, mac)))
+    one, two, three = (Console.of(host, name) for name in ("one", "two", "three"))
+    for console in (one, two, three):
+        console.wake()
+
+    address = leased(one)
+    t.true(address.startswith(prefix), "an address of the network: %s" % address)
+    leases = nat.DHCPLeases()
+    t.equal([(lease["ipaddr"], lease["mac"]) for lease in leases], [(address, macs[0])], "the lease")
+    t.true(address in host.virsh("domifaddr", "one"), "domifaddr tells the address")
+
+    def works(when):
+        t.equal(outside.seen_from(one), "from " + outside.near, "out through NAT " + when)
+        t.true(prefix + ".1" in one.shell("nslookup gateway.nat.test %s.1" % prefix), "the host's name is known " + when)
+        theirs = leased(three)
+        t.true("1 packets received" in two.shell("ping -c 1 -W 3 %s" % theirs, 10), "isolated guests reach each other " + when)
+        t.true("0 packets received" in two.shell("ping -c 1 -W 1 %s" % address, 10), "and nobody else " + when)
+        t.true("from" not in outside.seen_from(two), "nor the outside " + when)
+
+    host.virsh("net-update", "nat", "add", "dns-host", "<host ip='%s.1'><hostname>gateway</hostname></host>" % prefix, "--live",
+               "--config")
+    works("at first")
+
+    served, made = dnsmasqs(host), tables()
+    host.kill()
+    t.equal(outside.seen_from(one), "from " + outside.near, "out while no daemon runs")
+    host.start()
+    t.equal((dnsmasqs(host), tables()), (served, made), "what the former daemon made")
+    works("after kill -9")
+
+    # Whoever kills dnsmasq gets a new one.
+    conn = host.connect()
+    victim = min(served)
+    os.kill(victim, signal.SIGKILL)
+    t.wait(lambda: len(dnsmasqs(host)) == 2 and victim not in dnsmasqs(host), 10, "a new dnsmasq")
+
+    # A network that comes back has its guests plugged in again.
+    host.virsh("net-destroy", "nat")
+    host.virsh("net-start", "nat")
+    t.wait(lambda: outside.seen_from(one) == "from " + outside.near, 15, "the way out after the network came back")
+    host.virsh("destroy", "one")
+    t.equal(host.virsh("net-port-list", "nat"), "", "ports of a guest that is gone")
+
+
+@test("A limit of 20 Mbit/s holds within a tenth in either direction, is changed live, and goes", seconds=120, alone=True)
+def limits(t):
+    host = t.daemon()
+    prefix = subnet()
+    up(t, host, network_xml(t, "net", prefix=prefix))
+    limit = "<bandwidth><inbound average='2500'/><outbound average='2500'/></bandwidth>"
+    host.connect().createXML(domain_xml(t.assets, "guest", devices=nic("net", "52:54:00:4e:00:04", limit)))
+    console = Console.of(host, "guest")
+    console.wake()
+    leased(console)
+    seconds, chunk = 5, b"\0" * 65536
+
+    def rate(sending):
+        """Mbit/s of what the guest takes (or sends) of one connection, its beginning left out."""
+        server = socket.create_server((prefix + ".1", 0))
+        server.settimeout(20)
+        port = server.getsockname()[1]
+        command = "nc %s.1 %d >/dev/null </dev/null &" if not sending else "head -c 40000000 /dev/zero | nc %s.1 %d &"
+        console.shell("(" + command % (prefix, port) + ") 2>/dev/null")
+        client, _ = server.accept()
+        client.settimeout(20)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        count, started, end = 0, None, None
+        first = time.monotonic()
+        while end is None or time.monotonic() < end:
+            count += client.send(chunk) if not sending else len(client.recv(65536))
+            if started is None and time.monotonic() - first > 1:
+                count, started = 0, time.monotonic()
+                end = started + seconds
+        client.close()
+        server.close()
+        return count * 8 / 1e6 / (time.monotonic() - started)
+
+    for sending in (False, True):
+        measured = rate(sending)
+        # What is counted is TCP's content; what is limited are whole frames: 1514 bytes for 1448.
+        frames = measured * 1514 / 1448
+        t.true(18 <= frames <= 22, "%s: %.1f Mbit/s of frames" % ("out" if sending else "in", frames))
+    link = host.virsh("domiflist", "guest").split()[0]
+    t.true("i-" + link in links(), "the device behind which the other direction waits")
+    host.virsh("domiftune", "guest", link, "--inbound", "0", "--outbound", "0", "--live")
+    t.true("i-" + link not in links(), "no limit, no device")
+    t.equal(re.findall(r"average *: *(\d+)", host.virsh("domiftune", "guest", link)), ["0", "0"], "no limits")
+
+
+@test("Starting and stopping a network again and again leaves nothing behind", seconds=600)
+def cycles(t):
+    host = t.daemon()
+    net = host.connect().networkDefineXML(network_xml(t, "again", extra="<bandwidth><inbound average='1000'/></bandwidth>"))
+    net.create()
+    net.destroy()
+    before = (links(), tables(), dnsmasqs(host))
+    count, held = int(os.environ.get("VIREO_TEST_CYCLES", "25")), descriptors(host.pid)
+    for _ in range(count):
+        net.create()
+        net.destroy()
+    bridge = net.bridgeName()
+    t.true(bridge not in links() and not any(bridge in table for table in tables()), "the bridge and its rules are gone")
+    t.equal(dnsmasqs(host), before[2], "processes")
+    t.wait(lambda: descriptors(host.pid) <= held + 2, 10, "no more descriptors than before")
+    t.equal(os.listdir(os.path.join(host.root, "run", "networks")), [], "files of dnsmasq")
+
+
+@test("A daemon that dies while it starts or stops a network leaves one that is up whole, or nothing of it", seconds=90)
+def crashes(t):
+    places = ["network-start:stored", "network-start:bridge", "network-start:firewall", "network-stop:stored"]
+    for number, place in enumerate(places):
+        host = t.daemon("host%d" % number, environment={"VIREO_CRASH_AT": place})
+        net = host.connect().networkDefineXML(network_xml(t, "net"))
+        bridge = net.bridgeName()
+        try:
+            net.create()
+            net.destroy()
+            raise AssertionError("%s was not reached" % place)
+        except libvirt.libvirtError:
+            host.process.wait(10)
+        host.environment.pop("VIREO_CRASH_AT")
+        host.forget_connections()
+        host.start()
+        t.true(bridge not in links(), "%s: the bridge is gone" % place)
+        t.true(not any(bridge in table for table in tables()), "%s: the rules are gone" % place)
+        t.equal(dnsmasqs(host), set(), "%s: dnsmasq is gone" % place)
+        net = host.connect().networkLookupByName("net")
+        net.create()
+        t.true(bridge in links() and len(dnsmasqs(host)) == 1, "%s: it starts again" % place)
+        net.destroy()
+        host.stop()
+
+
+@test("Ports of networks are made, shown, limited and ended by clients, and kept over a killed daemon")
+def ports(t):
+    host = t.daemon()
+    up(t, host, network_xml(t, "net", extra="<portgroup name='slow'><bandwidth><inbound average='100'/></bandwidth></portgroup>"))
+    owner = "<owner><name>g</name><uuid>b1b2b3b4-0000-4000-8000-000000000001</uuid></owner>"
+    path = t.path("port.xml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("<networkport>%s<group>slow</group><mac address='52:54:00:4e:00:05'/></networkport>" % owner)
+    host.virsh("net-port-create", "net", path)
+    port = host.virsh("net-port-list", "net", "--uuid").strip()
+    host.restart()
+    shown = ElementTree.fromstring(host.virsh("net-port-dumpxml", "net", port))
+    t.equal((shown.find("plug").get("type"), shown.find("bandwidth/inbound").get("average")), ("network", "100"), "the port")
+    t.true("connections='1'" in host.virsh("net-dumpxml", "net"), "it is counted")
+    host.virsh("net-port-delete", "net", port)
+    t.equal(host.virsh("net-port-list", "net", "--uuid"), "", "no port is left")
+
+
+@test("A guest on a macvtap is seen on the link, and its device goes with it")
+def macvtap(t):
+    host = t.daemon()
+    link = "vm%d" % (os.getpid() % 1000000)
+    ip("link", "add", link, "type", "veth", "peer", "name", link + "p")
+    t.on_exit(lambda: subprocess.run(["ip", "link", "del", link], check=False, capture_output=True))
+    ip("link", "set", link, "up")
+    conn = host.connect()
+    net = conn.networkCreateXML("<network><name>pool</name><forward mode='bridge'><interface dev='%s'/></forward></network>" % link)
+    guest = conn.createXML(domain_xml(t.assets, "guest", boots=False, devices=nic("pool", "52:54:00:4e:00:06")
+                                      + "<interface type='direct'><source dev='%s' mode='private'/></interface>" % link))
+    made = [nic.find("target").get("dev") for nic in ElementTree.fromstring(guest.XMLDesc()).findall("devices/interface")]
+    t.true(set(made) <= links() and all(name.startswith("macvtap") for name in made), "macvtaps: %s" % made)
+    kinds = [nic.get("type") for nic in ElementTree.fromstring(guest.XMLDesc()).findall("devices/interface")]
+    t.equal(kinds, ["direct", "direct"], "what the network came to")
+    guest.destroy()
+    t.true(not set(made) & links(), "they are gone")
+    net.destroy()
