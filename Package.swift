@@ -43,12 +43,13 @@ let package = Package(
             dependencies: ["CVireo", "CVireoImage", "VireoCore", "VireoImage", "VireoModel", "VireoXML"]),
         .target(
             name: "VireoQEMU", dependencies: ["CVireo", "VireoCore", "VireoModel", "VireoQMP", log, system]),
+        .target(name: "VireoFilter", dependencies: ["VireoCore", "VireoModel"]),
         .target(name: "VireoNetwork", dependencies: ["CVireo", "VireoCore", "VireoModel", system]),
         .target(
             name: "VireoService",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoStore", "VireoHost", "VireoImage", "VireoQMP", "VireoQEMU",
-                "VireoNetwork", "VireoStorage", nioCore, nioPosix, crypto, log, system,
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoStore", "VireoFilter", "VireoHost", "VireoImage",
+                "VireoQMP", "VireoQEMU", "VireoNetwork", "VireoStorage", nioCore, nioPosix, crypto, log, system,
             ]),
         .target(
             name: "VireoLibvirt",
@@ -98,6 +99,7 @@ let package = Package(
         .testTarget(name: "VireoImageTests", dependencies: ["VireoImage", "VireoCore"]),
         .testTarget(name: "VireoNetworkTests", dependencies: ["VireoNetwork", "VireoXML", "VireoModel", "VireoCore", system]),
         .testTarget(name: "VireoStoreTests", dependencies: ["VireoStore", "VireoCore", system]),
+        .testTarget(name: "VireoFilterTests", dependencies: ["VireoFilter", "VireoModel", "VireoXML", "VireoCore"]),
         .testTarget(name: "VireoHostTests", dependencies: ["VireoHost", "VireoModel", "VireoXML", "VireoCore", system]),
         .testTarget(
             name: "VireoStorageTests",

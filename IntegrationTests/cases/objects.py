@@ -4,8 +4,10 @@
 import base64
 import os
 import re
+import shutil
 import subprocess
 import threading
+import time
 
 import libvirt
 
@@ -42,8 +44,10 @@ def encrypted_disks(t):
     connection = daemon.connect()
     secret = connection.secretDefineXML("<secret private='yes'><usage type='volume'><volume>%s</volume></usage></secret>" % top)
     by_id = "uuid='%s'" % secret.UUIDString()
+    chip = ("<tpm model='tpm-crb'><backend type='emulator' version='2.0'><encryption secret='%s'/></backend></tpm>" % secret.UUIDString()
+            if shutil.which("swtpm") else "")
     xml = domain_xml(t.assets, "vault", boots=False, machine="pc", devices=(
-        encrypted_disk(top, "qcow2", "vda", "usage='%s'" % top) + encrypted_disk(plain, "raw", "vdb", by_id)))
+        chip + encrypted_disk(top, "qcow2", "vda", "usage='%s'" % top) + encrypted_disk(plain, "raw", "vdb", by_id)))
     domain = connection.defineXML(xml)
     try:
         domain.create()
@@ -147,3 +151,216 @@ def device_events(t):
     finally:
         subprocess.run(["ip", "link", "del", name])
     t.wait(lambda: (device, 1) in heard, 5, "word of a device that went")
+
+
+class Wire:
+    """Two hosts on a bridge, each a network namespace: `port` of the first one stands for a guest's tap."""
+
+    def __init__(self, t):
+        number = os.getpid() % 10000
+        self.bridge, self.port, self.other = "vb%d" % number, "va%d" % number, "vo%d" % number
+        self.spaces = ["vna%d" % number, "vnb%d" % number]
+        t.on_exit(self.close)
+        try:
+            self.ip("link", "add", self.bridge, "type", "bridge")
+            self.ip("link", "set", self.bridge, "up")
+            for space, port, address in zip(self.spaces, (self.port, self.other), ("1", "2")):
+                self.ip("netns", "add", space)
+                self.ip("link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space)
+                self.ip("link", "set", port, "master", self.bridge, "up")
+                self.inside(space, "ip", "link", "set", "eth0", "address", "52:54:00:00:77:0" + address, "up")
+                self.inside(space, "ip", "address", "add", "10.77.0.%s/24" % address, "dev", "eth0")
+        except subprocess.CalledProcessError as error:
+            raise Skip("no namespaces on a bridge here: %s" % error.stderr) from None
+
+    @staticmethod
+    def ip(*words):
+        subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+
+    @staticmethod
+    def inside(space, *words, check=True):
+        return subprocess.run(["ip", "netns", "exec", space, *words], check=check, capture_output=True, text=True)
+
+    def guest(self, *words):
+        self.inside(self.spaces[0], *words)
+
+    def passes(self, count=1):
+        """Whether the guest gets an answer from the other host, with nothing remembered of earlier ones."""
+        for space in self.spaces:
+            self.inside(space, "ip", "neighbour", "flush", "all")
+        return self.inside(self.spaces[0], "busybox", "ping", "-c", str(count), "-W", "1", "10.77.0.2", check=False).returncode == 0
+
+    def connects(self, port):
+        """Whether a connection from the other host to a port of the guest comes about."""
+        server = subprocess.Popen(["ip", "netns", "exec", self.spaces[0], "busybox", "nc", "-l", "-p", str(port), "-e", "true"])
+        try:
+            time.sleep(0.3)
+            return self.inside(self.spaces[1], "busybox", "nc", "-w", "1", "10.77.0.1", str(port), check=False).returncode == 0
+        finally:
+            server.kill()
+            server.wait()
+
+    def close(self):
+        for space in self.spaces:
+            subprocess.run(["ip", "netns", "del", space], capture_output=True)
+        for link in (self.port, self.other, self.bridge):
+            subprocess.run(["ip", "link", "del", link], capture_output=True)
+
+
+def binding(port, name, **parameters):
+    values = "".join("<parameter name='%s' value='%s'/>" % item for item in parameters.items())
+    return ("<filterbinding><owner><name>guest</name><uuid>e74c10eb-0c11-4c4c-8a3c-8f1fd2b4c7de</uuid></owner><portdev name='%s'/>"
+            "<mac address='52:54:00:00:77:01'/><filterref filter='%s'>%s</filterref></filterbinding>" % (port, name, values))
+
+
+def table():
+    return subprocess.run(["nft", "list", "table", "bridge", "vireo_filter"], capture_output=True, text=True).stdout
+
+
+@test("A packet filter keeps a guest from using addresses of others, through a restart of the daemon, and is gone without a trace")
+def clean_traffic(t):
+    wire, daemon = Wire(t), t.daemon()
+    t.true(wire.passes(), "packets pass without a filter")
+    connection = daemon.connect()
+    connection.nwfilterBindingCreateXML(binding(wire.port, "clean-traffic", IP="10.77.0.1"))
+    t.true(wire.passes(), "a guest that keeps to its addresses is heard")
+    wire.guest("ip", "address", "replace", "10.77.0.9/24", "dev", "eth0")
+    wire.guest("ip", "address", "del", "10.77.0.1/24", "dev", "eth0")
+    t.true(not wire.passes(), "an address of its own choice")
+    daemon.restart()
+    t.true(not wire.passes(), "an address of its own choice, after a restart of the daemon")
+    wire.guest("ip", "address", "flush", "dev", "eth0")
+    wire.guest("ip", "address", "add", "10.77.0.1/24", "dev", "eth0")
+    t.true(wire.passes(), "its own address again")
+    wire.guest("ip", "link", "set", "eth0", "address", "52:54:00:00:77:33")
+    t.true(not wire.passes(), "a MAC address of its own choice")
+    connection = daemon.connect()
+    t.raises(libvirt.VIR_ERR_OPERATION_INVALID, connection.nwfilterLookupByName("no-mac-spoofing").undefine)
+    connection.nwfilterBindingLookupByPortDev(wire.port).delete()
+    t.true(wire.passes(), "packets pass without a filter again")
+    t.equal(table(), "", "what is left of the rules")
+
+
+@test("The address of a guest is learnt from its packets, and holds from then on")
+def learnt_address(t):
+    wire, daemon = Wire(t), t.daemon()
+    connection = daemon.connect()
+    connection.nwfilterBindingCreateXML(binding(wire.port, "clean-traffic"))
+    t.true(wire.passes(2), "the guest may speak before its address is known")
+    t.wait(lambda: "10.77.0.1" in table(), 5, "the address to be learnt; the rules are %s" % table())
+    t.true(wire.passes(), "the address that was learnt")
+    daemon.restart()
+    wire.guest("ip", "address", "flush", "dev", "eth0")
+    wire.guest("ip", "address", "add", "10.77.0.8/24", "dev", "eth0")
+    t.true(not wire.passes(), "another address")
+    daemon.connect().nwfilterBindingLookupByPortDev(wire.port).delete()
+
+
+@test("A filter that changes is at work at once, and one that the kernel refuses changes nothing")
+def changed_filter(t):
+    wire, daemon = Wire(t), t.daemon()
+    connection = daemon.connect()
+
+    def rules(text):
+        return "<filter name='mine'><uuid>1bd5b1d0-19f0-44d6-b1c0-6b7a2b0a61a1</uuid>%s</filter>" % text
+
+    ssh = "<rule action='accept' direction='in' priority='100'><tcp dstportstart='22'/></rule>"
+    rest = "<rule action='drop' direction='in' priority='900'><tcp/></rule>"
+    connection.nwfilterDefineXML(rules(ssh + rest))
+    connection.nwfilterBindingCreateXML(binding(wire.port, "mine"))
+    t.true(wire.connects(22), "port 22 is open")
+    t.true(not wire.connects(80), "port 80 is closed")
+    t.true(wire.passes(), "other packets pass")
+    t.raises(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, connection.nwfilterDefineXML,
+             rules("<rule action='drop' direction='in'><arp gratuitous='yes'/></rule>"))
+    t.raises(libvirt.VIR_ERR_INTERNAL_ERROR, connection.nwfilterDefineXML, rules("<filterref filter='missing'/>"))
+    t.true(wire.connects(22) and not wire.connects(80), "what was refused has changed nothing")
+    connection.nwfilterDefineXML(rules(ssh.replace("22", "80") + rest))
+    t.true(wire.connects(80), "port 80 is open")
+    t.true(not wire.connects(22), "port 22 is closed")
+    # Who flushes all rules of the host takes these with them; the next change brings everything back.
+    subprocess.run(["nft", "delete", "table", "bridge", "vireo_filter"], check=True)
+    connection.nwfilterDefineXML(rules(ssh + rest))
+    t.true(wire.connects(22) and not wire.connects(80), "the rules are back")
+    connection.nwfilterBindingLookupByPortDev(wire.port).delete()
+
+
+@test("virsh says the same about packet filters as it does with libvirtd")
+def same_filters_as_libvirt(t):
+    ours, theirs = both(t)
+    differences = []
+    # A libvirtd with a configuration of its own may have no stock filters.
+    names = ours.virsh("nwfilter-list").split()[1::2]
+    commands = [["nwfilter-dumpxml", name] for name in names if name in theirs.virsh("nwfilter-list")]
+    for number, xml in enumerate(FILTERS):
+        path = t.path("filter%d.xml" % number)
+        with open(path, "w") as file:
+            file.write(xml.replace("NAME", "n%d" % number))
+        commands += [["nwfilter-define", path], ["nwfilter-dumpxml", "n%d" % number], ["nwfilter-undefine", "n%d" % number]]
+    commands += [["nwfilter-binding-list"], ["nwfilter-binding-dumpxml", "nosuch"], ["nwfilter-dumpxml", "nosuch"]]
+    for command in commands:
+        answers = [re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", said(daemon, command)) for daemon in (theirs, ours)]
+        if answers[0] != answers[1]:
+            differences.append("%s\n libvirtd: %s\n vireod:   %s" % (" ".join(command), *[answer.strip() for answer in answers]))
+    if differences:
+        raise Failure("\n".join(differences))
+
+
+MAC = "srcmacaddr='1:2:3:4:5:6' srcmacmask='ff:ff:ff:ff:ff:fe' dstmacaddr='aa:bb:cc:dd:ee:ff' dstmacmask='ff:ff:ff:ff:ff:0' "
+IPV4 = "srcipaddr='10.1.2.3' srcipmask='255.255.128.0' dstipaddr='10.1.2.4' dstipmask='22' "
+IPV6 = "srcipaddr='a:b:c::d:e:f' srcipmask='64' dstipaddr='::1' dstipmask='ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff00' "
+PORTS = "srcportstart='20' srcportend='21' dstportstart='0x64' dstportend='0x1111' "
+REST = "srcmacaddr='1:2:3:4:5:6' state='NEW,ESTABLISHED' connlimit-above='3' ipset='s' ipsetflags='src,dst' dscp='0x2' comment='a b' "
+RANGES = "srcipfrom='10.0.0.1' srcipto='10.0.0.9' dstipfrom='10.1.0.1' dstipto='10.1.0.9' "
+MATCHES = [
+    "<mac %s protocolid='arp' comment='a b'/>" % MAC, "<mac protocolid='0x800'/>", "<vlan %s vlanid='0x5' encap-protocol='0x1234'/>" % MAC,
+    "<stp %s type='0x12' flags='0x44' root-priority='1234' root-priority-hi='2345' root-address='6:5:4:3:2:1' "
+    "root-address-mask='ff:ff:ff:0:0:0' root-cost='287454020' root-cost-hi='573785173' sender-priority='0x1234' port='123' port-hi='234' "
+    "age='5544' max-age='7777' hello-time='12345' forward-delay='54321' forward-delay-hi='65432'/>" % MAC,
+    "<arp %s hwtype='12' protocoltype='0x56' opcode='1' arpsrcmacaddr='1:2:3:4:5:6' arpdstmacaddr='a:b:c:d:e:f' arpsrcipaddr='1.2.3.4' "
+    "arpsrcipmask='24' arpdstipaddr='1.2.3.5' arpdstipmask='255.255.0.0' gratuitous='yes'/>" % MAC,
+    "<rarp opcode='InARP_Request' hwtype='0x1'/>", "<ip %s%sprotocol='udp' %sdscp='0x32'/>" % (MAC, IPV4, PORTS),
+    "<ip protocol='17' dscp='50'/>", "<ipv6 %s%sprotocol='tcp' %sdscp='1'/>" % (MAC, IPV6, PORTS),
+    "<ipv6 protocol='icmpv6' type='1' typeend='2' code='3' codeend='4'/>", "<icmp %stype='12' code='11'/>" % REST,
+    "<tcp srcipaddr='1.2.3.4.5'/>", "<tcp dstportstart='99999'/>", "<tcp flags='FOO/BAR'/>", "<tcp state='FOO'/>", "<foo a='b'/>",
+    "<all srcipaddr='$ab c'/>", "<all srcipaddr='$IP[@1]' dstipaddr='$A[@0]' srcipmask='$B[2]' foo='bar'/>",
+    "<tcp match='no' srcipaddr='$IP'/><tcp dstportstart='5'/><udp dstportstart='7'/>",
+] + ["<%s %s%s/>" % (name, REST, IPV4) for name in ("tcp", "all")] + [
+    "<%s %s%s%sflags='SYN,ACK/SYN' option='3'/>" % (name, REST, RANGES, PORTS)
+    for name in ("tcp", "udp", "sctp", "udplite", "esp", "ah", "icmp", "igmp", "all")] + [
+    "<%s-ipv6 %s%s/>" % (name, REST, IPV6) for name in ("tcp", "all", "udp")]
+FILTERS = ["<filter name='NAME'><rule action='drop' direction='in'>%s</rule></filter>" % match for match in MATCHES] + [
+    "<filter/>", "<foo/>", "<filter name='NAME' chain='bad'/>", "<filter name='NAME' chain='ipv4-x'/>",
+    "<filter name='NAME' chain='ipv4' priority='2000'/>", "<filter name='NAME'><rule/></filter>",
+    "<filter name='NAME'><rule action='drop'/></filter>", "<filter name='NAME'><rule action='foo' direction='in'/></filter>",
+    "<filter name='NAME'><rule action='drop' direction='foo'/></filter>", "<filter name='NAME'><filterref filter='nosuch'/></filter>",
+    "<filter name='NAME'><filterref filter='NAME'/></filter>", "<filter name='NAME'><uuid>zz</uuid></filter>",
+    "<filter name='NAME' chain='mac-this-is-longer-than-it-may-be'/>", 
+    "<filter name='NAME'><rule action='accept' direction='inout' statematch='false' priority='-5'><all/></rule></filter>",
+    "<filter name='NAME'><rule action='accept' direction='inout' statematch='1' priority='2000'><all/></rule></filter>",
+    "<filter name='NAME' chain='arp-xyz'><filterref filter='clean-traffic'><parameter name='IP' value='1.2.3.4'/>"
+    "<parameter name='IP' value='1.2.3.5'/><parameter name='A' value='b'/></filterref></filter>",
+]
+
+
+@test("vireo secret takes values from files, and shows none")
+def vireo_secret(t):
+    daemon = t.daemon()
+    key = t.path("key")
+    with open(key, "wb") as file:
+        file.write(VALUE + b"\n")
+    identity = daemon.vireo("secret", "create", "--for", "volume:/x/y.luks", "--description", "a disk", "--value-file", key)
+    connection = daemon.connect()
+    t.equal(connection.secretLookupByUUIDString(identity).value(), VALUE)
+    shown = daemon.vireo("secret", "ls") + daemon.vireo("--json", "secret", "ls")
+    t.true(identity in shown and "volume:/x/y.luks" in shown and "a disk" in shown, "what it is for is shown: %s" % shown)
+    t.true(VALUE.decode() not in shown and base64.b64encode(VALUE).decode() not in shown, "the value is not")
+    with open(key, "wb") as file:
+        file.write(b"\x00\xff")
+    daemon.vireo("secret", "set", "/x/y.luks", "--value-file", key)
+    t.equal(connection.secretLookupByUUIDString(identity).value(), b"\x00\xff")
+    daemon.vireo("secret", "create", "--for", "volume:/x/y.luks", fails=True)
+    daemon.vireo("secret", "create", "--for", "nonsense:/x", fails=True)
+    daemon.vireo("secret", "rm", identity)
+    daemon.vireo("secret", "rm", identity, fails=True)
+    t.equal(connection.listSecrets(), [])

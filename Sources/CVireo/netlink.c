@@ -4,8 +4,12 @@
 #define _GNU_SOURCE
 #include "cvireo.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <string.h>
@@ -24,6 +28,27 @@ int vireo_uevent_socket(void) {
         return -1;
     }
     return fd;
+}
+
+int vireo_packet_socket(const char *name) {
+    struct ifreq request;
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    memset(&request, 0, sizeof request);
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    if (ioctl(fd, SIOCGIFINDEX, &request) == 0) {
+        struct sockaddr_ll address = {
+            .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = request.ifr_ifindex};
+        if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+            return fd;
+        }
+    }
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 // The value of one of the old ethtool queries; 0 where the driver does not answer.

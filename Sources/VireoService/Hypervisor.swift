@@ -25,6 +25,7 @@ public final class Hypervisor: Sendable {
     let emulators: EmulatorCatalog
     package let secrets: SecretVault
     package let nodeDevices: NodeDeviceCatalog
+    package let filters: FilterCatalog
     let ports = PortAllocator()
     /// The images that stand on each other.
     let layers: LayerCatalog
@@ -48,6 +49,7 @@ public final class Hypervisor: Sendable {
             store: store, events: events, keyFile: configuration.paths.secretKey, logger: configuration.logger)
         nodeDevices = NodeDeviceCatalog(
             scan: NodeDeviceScan(files: host.files, hostUUID: host.uuid), events: events, logger: configuration.logger)
+        filters = FilterCatalog(store: store, logger: configuration.logger)
         cgroups = configuration.isPrivileged ? CgroupLayout.detect() : nil
         emulators = EmulatorCatalog(
             store: store, user: qemuUser, directories: configuration.emulatorDirectories,
@@ -72,6 +74,7 @@ public final class Hypervisor: Sendable {
         try await hypervisor.layers.load()
         try await hypervisor.secrets.load()
         try await hypervisor.loadNetworks()
+        try await hypervisor.filters.load()
         try await hypervisor.loadDomains()
         try await hypervisor.loadPools()
         hypervisor.recordHistory()
@@ -84,6 +87,7 @@ public final class Hypervisor: Sendable {
     package func start() async {
         await startPools(waitingAtMost: .seconds(5))
         await takeOverNetworks()
+        await filters.restore()
         await takeOver()
         await dropForgottenInterfaces()
         await makeDefaultNetwork()

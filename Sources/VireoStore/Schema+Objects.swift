@@ -28,4 +28,9 @@ extension Schema {
                 ) STRICT, WITHOUT ROWID;
                 """)
     }
+
+    /// Addresses of guests that were learnt from their packets, with spaces between.
+    @Sendable static func addFilterAddresses(_ database: Database) throws {
+        try database.execute(sql: "ALTER TABLE packet_filter_binding ADD COLUMN addresses TEXT NOT NULL DEFAULT ''")
+    }
 }

@@ -14,6 +14,7 @@ enum Schema {
         migrator.registerMigration("snapshots", migrate: createSnapshotTables)
         migrator.registerMigration("storage", migrate: createStorage)
         migrator.registerMigration("network", migrate: createNetworks)
+        migrator.registerMigration("filter addresses", migrate: addFilterAddresses)
         return migrator
     }
 

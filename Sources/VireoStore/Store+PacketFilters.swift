@@ -43,20 +43,23 @@ extension Store {
         }
     }
 
-    /// The XML of the bindings that were made since the host's boot `boot`; those of earlier ones are forgotten.
-    package func packetFilterBindings(boot: String) async throws -> [String] {
+    /// The bindings that were made since the host's boot `boot`, with the addresses that were learnt; those of earlier ones are
+    /// forgotten.
+    package func packetFilterBindings(boot: String) async throws -> [(xml: String, addresses: [String])] {
         try await write(.process) { database in
             try database.execute(sql: "DELETE FROM packet_filter_binding WHERE boot <> ?", arguments: [boot])
-            return try String.fetchAll(database, sql: "SELECT xml FROM packet_filter_binding ORDER BY port")
+            return try Row.fetchAll(database, sql: "SELECT xml, addresses FROM packet_filter_binding ORDER BY port").map { row in
+                (row["xml"], (row["addresses"] as String).split(separator: " ").map(String.init))
+            }
         }
     }
 
     /// Notes that a filter is bound to the interface `port` of the host; it survives the end of the daemon.
-    package func savePacketFilterBinding(_ port: String, boot: String, xml: String) async throws {
+    package func savePacketFilterBinding(_ port: String, boot: String, xml: String, addresses: [String]) async throws {
         try await write(.process) { database in
             try database.execute(
-                sql: "INSERT OR REPLACE INTO packet_filter_binding (port, boot, xml) VALUES (?, ?, ?)",
-                arguments: [port, boot, xml])
+                sql: "INSERT OR REPLACE INTO packet_filter_binding (port, boot, xml, addresses) VALUES (?, ?, ?, ?)",
+                arguments: [port, boot, xml, addresses.joined(separator: " ")])
         }
     }
 

@@ -33,7 +33,9 @@ struct Vireo: AsyncParsableCommand {
                 ]),
             CommandGroup(name: "Snapshots", subcommands: [SnapshotCommand.self]),
             CommandGroup(name: "Storage pools", subcommands: [PoolCommand.self, VolumeCommand.self]),
-            CommandGroup(name: "Disks and images", subcommands: [DiskCommand.self, ImageCommand.self, ChainCommand.self]),
+            CommandGroup(
+                name: "Disks and images",
+                subcommands: [DiskCommand.self, ImageCommand.self, ChainCommand.self, SecretCommand.self]),
             CommandGroup(name: "Networks", subcommands: [NetworkCommand.self, NICCommand.self]),
             CommandGroup(name: "libvirt XML", subcommands: [DefineCommand.self, DumpXMLCommand.self, EditCommand.self]),
             CommandGroup(name: "Host", subcommands: [DoctorCommand.self, VersionCommand.self, CompletionsCommand.self]),

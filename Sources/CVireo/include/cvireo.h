@@ -142,6 +142,8 @@ int vireo_bridge_detach(const char *bridge, const char *name);
 
 // A non-blocking socket that hears the kernel tell of devices that come, go and change.
 int vireo_uevent_socket(void);
+// A non-blocking socket that sees all frames of an interface, both ways.
+int vireo_packet_socket(const char *name);
 // What an interface does itself: bit 0 rx, 1 tx, 2 sg, 3 tso, 4 gso, 5 gro, 6 lro, 7 rxvlan, 8 txvlan, 9 ntuple, 10 rxhash,
 // 11 txudptnl.
 uint32_t vireo_link_features(const char *name);

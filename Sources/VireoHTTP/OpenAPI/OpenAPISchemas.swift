@@ -13,6 +13,7 @@ package enum OpenAPISchemas {
         snapshots,
         storage,
         networks,
+        secrets,
     ]
 
     /// All of them by name.

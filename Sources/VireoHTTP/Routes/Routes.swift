@@ -7,5 +7,5 @@ package enum Routes {
         HostRoutes.all + DomainRoutes.all + PowerRoutes.all + XMLRoutes.all + ConsoleRoutes.all + LogRoutes.all
         + DiskRoutes.all + SnapshotRoutes.all + StatisticsRoutes.all + EventRoutes.all + OperationRoutes.all + ChainRoutes.all
         + PoolRoutes.all + VolumeRoutes.all
-        + NetworkRoutes.all + NICRoutes.all
+        + NetworkRoutes.all + NICRoutes.all + SecretRoutes.all
 }

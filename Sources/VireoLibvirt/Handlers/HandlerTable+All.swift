@@ -31,7 +31,7 @@ extension HandlerTable {
         table.addNetworkPorts()
         table.addNodeDevices()
         table.addSecrets()
-        table.addEmptyNetworkFilters()
+        table.addNetworkFilters()
         table.addSnapshots()
         table.addEmptyCheckpoints()
         return table

@@ -74,9 +74,11 @@ extension DomainActor {
     private func startTPM(_ emulator: TPM.Emulator, _ run: DomainRun) async throws {
         let paths = hypervisor.configuration.paths
         let state = paths.tpm.appending(uuid.description).appending(emulator.version == .v1 ? "tpm1.2" : "tpm2")
+        var passphrase: SecretValue?
+        if let secret = emulator.secret { passphrase = try await hypervisor.secrets.ownValue(of: secret) }
         let process = try await SoftwareTPM.start(
             emulator, state: state, socket: run.tpmSocket,
-            log: paths.domainLogs.appending("\(fileName)-swtpm.log"), user: hypervisor.qemuUser)
+            log: paths.domainLogs.appending("\(fileName)-swtpm.log"), user: hypervisor.qemuUser, passphrase: passphrase)
         self.run?.details.tpm = process.identity
         try await storeRun()
     }

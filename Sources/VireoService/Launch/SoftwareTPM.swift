@@ -9,15 +9,19 @@ import VireoQEMU
 
 /// swtpm, which plays a TPM for one running domain.
 enum SoftwareTPM {
+    /// The number that the file with the passphrase has in swtpm.
+    private static let keyDescriptor: CInt = 3
     private static let binaries: [FilePath] = ["/usr/bin/swtpm", "/usr/local/bin/swtpm"]
 
     /// Starts swtpm listening at `socket`, with its state below `state`.
     ///
-    /// - Parameter version: of the TPM standard; TPM 2.0 needs no set-up of its state, 1.2 neither for Vireo's purposes.
+    /// - Parameters:
+    ///   - emulator: TPM 2.0 needs no set-up of its state, 1.2 neither for Vireo's purposes.
+    ///   - passphrase: what the state is encrypted with; nil for a state in the clear.
     /// - Throws: `operationFailed` saying what is missing or what swtpm said.
     static func start(
         _ emulator: TPM.Emulator, state: FilePath, socket: FilePath, log: FilePath,
-        user: SpawnRequest.Credentials?
+        user: SpawnRequest.Credentials?, passphrase: SecretValue? = nil
     ) async throws -> WatchedProcess {
         guard let binary = binaries.first(where: { FileAccess.exists($0.string) }) else {
             throw VireoError(
@@ -35,6 +39,12 @@ enum SoftwareTPM {
         if emulator.version != .v1 { arguments.append("--tpm2") }
         var request = SpawnRequest(binary, arguments)
         request.credentials = user
+        let files = try SecretFiles.make(passphrase.map { ["key": $0] } ?? [:])
+        if let key = files.descriptors["key"] {
+            request.arguments += ["--key", "pwdfd=\(Self.keyDescriptor),mode=aes-256-cbc"]
+            request.descriptors.append(.init(key, as: Self.keyDescriptor))
+        }
+        defer { withExtendedLifetime(files) {} }
         let process: WatchedProcess
         do {
             process = try await WatchedProcess.spawn(request)

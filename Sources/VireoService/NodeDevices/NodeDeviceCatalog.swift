@@ -94,7 +94,11 @@ package actor NodeDeviceCatalog {
 
     /// Publishes events from here on. A host that does not let the daemon listen has none, and that is logged once.
     package func watch() async {
-        guard socket == nil else { return }
+        guard socket == nil else {
+            // Somebody else has just begun to listen.
+            if known.isEmpty { _ = try? await rescan() }
+            return
+        }
         let descriptor = vireo_uevent_socket()
         guard descriptor >= 0 else {
             let error = Errno(rawValue: errno)
@@ -113,15 +117,15 @@ package actor NodeDeviceCatalog {
             logger.warning("the kernel does not tell of devices that come and go", metadata: [LogKey.error: "\(error)"])
             return
         }
-        scannedAt = nil
+        (socket, scannedAt, known) = (descriptor, nil, [:])
         _ = try? await rescan()
-        socket = descriptor
     }
 
     /// What the messages say does not matter: the devices are looked at anyway, which also serves where some were lost.
     private static func drain(_ descriptor: CInt) {
         var buffer = [UInt8](repeating: 0, count: 8192)
-        while recv(descriptor, &buffer, buffer.count, 0) > 0 || errno == ENOBUFS {}
+        // More than fit into the socket at once; what is left brings the next turn.
+        for _ in 0..<4096 where recv(descriptor, &buffer, buffer.count, 0) < 0 && errno != ENOBUFS { return }
     }
 
     private func devicesChanged() async {

@@ -44,7 +44,9 @@ final class SecretFiles: Sendable {
         for (object, value) in values {
             let descriptor = vireo_memory_file("secret")
             if descriptor >= 0 { made[object] = descriptor }
-            guard descriptor >= 0, (try? FileDescriptor(rawValue: descriptor).writeAll(value.bytes)) != nil else {
+            let file = FileDescriptor(rawValue: descriptor)
+            guard descriptor >= 0, (try? file.writeAll(value.bytes)) != nil, (try? file.seek(offset: 0, from: .start)) != nil
+            else {
                 let error = Errno(rawValue: errno)
                 _ = SecretFiles(made)
                 throw VireoError(.systemError, "a secret could not be handed to QEMU: \(error)", origin: .secret, cause: error)

@@ -81,6 +81,13 @@ package struct XMLElement {
         return nil
     }
 
+    /// Marks an attribute whose name is not known before.
+    func consumeAttribute(_ name: String) {
+        for index in attributeRange where document.string(document.attributes[index].name) == name {
+            document.attributes[index].isConsumed = true
+        }
+    }
+
     /// All attributes in their order, marked or not.
     package var attributes: [(name: String, value: String)] {
         attributeRange.map { (document.string(document.attributes[$0].name), document.string(document.attributes[$0].value)) }
