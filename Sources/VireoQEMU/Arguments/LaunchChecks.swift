@@ -60,11 +60,21 @@ enum LaunchChecks {
             (interface.bandwidth != nil, "bandwidth"),
             (interface.vlan != nil && !interface.isHostDevice, "vlan"),
             (interface.virtualPort != nil, "virtualport"),
-            (interface.filter != nil, "filterref"),
+            (interface.filter != nil && !interface.hasLink, "filterref on an interface without a link of the host"),
             (interface.coalesceMaximumFrames != nil, "coalesce"),
             (interface.script != nil || interface.downScript != nil, "a script"),
             (interface.isIsolated == true, "an isolated port"),
             (interface.teaming != nil, "teaming"),
         ]
+    }
+}
+
+extension Interface {
+    /// Whether its packets pass a link of the host, where they can be looked at.
+    fileprivate var hasLink: Bool {
+        switch source {
+        case .bridge, .network, .ethernet, .direct: true
+        default: false
+        }
     }
 }

@@ -28,6 +28,7 @@ package struct InterfaceUpdate: Hashable, Sendable {
         try Self.check(wanted, old)
         new = old
         new.linkState = wanted.linkState
+        new.filter = wanted.filter
         if (wanted.linkState ?? .up) != (old.linkState ?? .up) { link = wanted.linkState != .down }
         guard wanted.source != old.source else { return }
         switch (old.source, wanted.source) {

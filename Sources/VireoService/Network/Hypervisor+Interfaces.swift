@@ -47,15 +47,17 @@ extension Hypervisor {
         }
     }
 
-    /// A guest's interface has its link on the host, and nothing has passed it yet: limits are set.
+    /// A guest's interface has its link on the host, and nothing has passed it yet: its filter is put to work, limits are set.
     ///
     /// - Throws: what stands in the way; the interface must not be used then.
     func interfaceCameUp(_ interface: Interface, link: String, of domain: DomainReference) async throws {
+        try await applyFilter(of: interface, link: link, of: domain)
         if interface.bandwidth != nil { try await TrafficShaping.apply(interface.bandwidth, to: link) }
     }
 
     /// The link of a guest's interface is gone, or about to go: what was made for it besides is taken away.
     func interfaceWentAway(link: String) async {
+        await filters.release([link])
         await TrafficShaping.clear(link)
     }
 

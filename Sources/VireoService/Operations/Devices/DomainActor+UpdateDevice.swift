@@ -154,6 +154,12 @@ extension DomainActor {
     private func change(_ update: InterfaceUpdate, of old: Interface, inactive: Domain?) async throws {
         try await carryOut(update.plan)
         do {
+            try await changeFilter(of: old, to: update.new)
+        } catch {
+            await takeBack(update.plan.undo)
+            throw error
+        }
+        do {
             if let bridge = update.bridge, let tap = old.target {
                 try await BlockingWork.run(awaiting: "the bridge '\(bridge.new)'") { try bridge.move(tap) }
             }
@@ -168,10 +174,16 @@ extension DomainActor {
                 throw error
             }
         } catch {
+            try? await changeFilter(of: update.new, to: old)
             await takeBack(update.plan.undo)
             publish()
             throw error
         }
+    }
+
+    private func changeFilter(of old: Interface, to new: Interface) async throws {
+        guard new.filter != old.filter, let link = old.target else { return }
+        try await hypervisor.applyFilter(of: new, link: link, of: reference)
     }
 
     private func replace(_ old: Interface, with new: Interface) {
