@@ -15,6 +15,7 @@ enum Schema {
         migrator.registerMigration("storage", migrate: createStorage)
         migrator.registerMigration("network", migrate: createNetworks)
         migrator.registerMigration("filter addresses", migrate: addFilterAddresses)
+        migrator.registerMigration("blockjobs", migrate: createCheckpoints)
         return migrator
     }
 

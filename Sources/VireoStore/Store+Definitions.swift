@@ -32,14 +32,17 @@ extension Store {
             ])
     }
 
-    /// Forgets a definition, and the managed save and the snapshots that go with it.
+    /// Forgets a definition, and the managed save, the snapshots and the checkpoints that go with it.
     package func deleteDefinition(_ uuid: DomainUUID) async throws {
         try await write(.power) { database in
             try database.execute(sql: "DELETE FROM definition WHERE uuid = ?", arguments: [uuid.description])
             try database.execute(sql: "DELETE FROM managed_save WHERE uuid = ?", arguments: [uuid.description])
             let runs = try Bool.fetchOne(
                 database, sql: "SELECT EXISTS (SELECT 1 FROM runtime WHERE uuid = ?)", arguments: [uuid.description])
-            if runs != true { try Self.deleteSnapshots(of: uuid, in: database) }
+            if runs != true {
+                try Self.deleteSnapshots(of: uuid, in: database)
+                try Self.deleteCheckpoints(of: uuid, in: database)
+            }
         }
     }
 

@@ -66,7 +66,10 @@ extension Store {
                 arguments: [state, reason, changedAt, uuid.description])
             let isDefined = try Bool.fetchOne(
                 database, sql: "SELECT EXISTS (SELECT 1 FROM definition WHERE uuid = ?)", arguments: [uuid.description])
-            if isDefined != true { try Self.deleteSnapshots(of: uuid, in: database) }
+            if isDefined != true {
+                try Self.deleteSnapshots(of: uuid, in: database)
+                try Self.deleteCheckpoints(of: uuid, in: database)
+            }
         }
     }
 

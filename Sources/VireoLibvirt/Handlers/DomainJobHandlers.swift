@@ -18,11 +18,13 @@ extension HandlerTable {
                     fileRemaining: 0)
             }
             let progress = job.progress
+            let isDisks = job.kind == .backup
+            let (total, processed, remaining) = (progress.total.bytes, progress.processed.bytes, progress.remaining.bytes)
             return RemoteDomainGetJobInfoRet(
                 type: Libvirt.VIR_DOMAIN_JOB_UNBOUNDED, timeElapsed: job.elapsed.milliseconds, timeRemaining: 0,
-                dataTotal: progress.total.bytes, dataProcessed: progress.processed.bytes, dataRemaining: progress.remaining.bytes,
-                memTotal: progress.total.bytes, memProcessed: progress.processed.bytes, memRemaining: progress.remaining.bytes,
-                fileTotal: 0, fileProcessed: 0, fileRemaining: 0)
+                dataTotal: total, dataProcessed: processed, dataRemaining: remaining, memTotal: isDisks ? 0 : total,
+                memProcessed: isDisks ? 0 : processed, memRemaining: isDisks ? 0 : remaining, fileTotal: isDisks ? total : 0,
+                fileProcessed: isDisks ? processed : 0, fileRemaining: isDisks ? remaining : 0)
         }
         fast(RemoteCalls.domainGetJobStats) { args, call in
             let view = try call.domain(args.dom).view
@@ -55,11 +57,6 @@ extension HandlerTable {
             return RemoteDomainGetControlInfoRet(state: job == nil ? 0 : 1, details: 0, stateTime: job?.elapsed.milliseconds ?? 0)
         }
     }
-}
-
-extension DomainView {
-    /// The job that `domjobinfo` shows.
-    fileprivate var visibleJob: JobView? { job.flatMap { $0.kind.isVisible ? $0 : nil } }
 }
 
 extension Duration {

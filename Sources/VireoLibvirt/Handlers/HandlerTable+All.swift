@@ -18,6 +18,7 @@ extension HandlerTable {
         table.addDomainParameters()
         table.addDomainJobs()
         table.addBlockJobs()
+        table.addBackups()
         table.addDomainSaving()
         table.addDomainAgent()
         table.addDomainGuest()
@@ -33,7 +34,6 @@ extension HandlerTable {
         table.addSecrets()
         table.addNetworkFilters()
         table.addSnapshots()
-        table.addEmptyCheckpoints()
         return table
     }
 }

@@ -65,7 +65,9 @@ extension DomainActor {
         var job = BlockJob(.copy, of: disk, layer: disk.source.index ?? 0)
         (job.destination, job.keepsBacking) = (number, isShallow)
         if !options.contains(.reuseExternal) {
-            if try await makeDestination(layer, for: disk, isShallow: isShallow) { job.created = path }
+            let below = isShallow ? disk.layers[1] : nil
+            let size = try await capacity(of: disk)
+            if try await makeImage(layer, size: size, for: disk.target, below: below) { job.created = path }
         }
         do {
             try await hypervisor.ownership.acquire(
@@ -100,19 +102,21 @@ extension DomainActor {
         return VireoModel.ImageFormat(rawValue: found) ?? own
     }
 
-    /// Makes the image that a copy is written to.
+    /// Makes the image that a copy or a backup of a disk is written to.
     ///
+    /// - Parameters:
+    ///   - size: in bytes.
+    ///   - below: what it stands on; nil for nothing.
     /// - Returns: whether there was no file before.
-    private func makeDestination(_ layer: BackingChain.Layer, for disk: Disk, isShallow: Bool) async throws -> Bool {
+    /// - Throws: `configUnsupported` for a file that is not empty; `operationFailed` with the reason.
+    func makeImage(
+        _ layer: BackingChain.Layer, size: UInt64, for target: String, below: BackingChain.Layer?
+    ) async throws -> Bool {
         guard let path = layer.source.path else { return false }
-        let size = try await capacity(of: disk)
-        let below = isShallow ? disk.layers[1] : nil
         let image = NewImage(
             format: VireoImage.ImageFormat(rawValue: layer.format.rawValue), size: size,
             backing: below.flatMap { below in
-                below.source.path.map {
-                    BackingReference(name: $0, format: VireoImage.ImageFormat(rawValue: below.format.rawValue))
-                }
+                below.source.path.map { BackingReference(name: $0, format: VireoImage.ImageFormat(rawValue: below.format.rawValue)) }
             })
         let isBlock = if case .block = layer.source.location { true } else { false }
         return try await BlockingWork.run(within: .seconds(60), awaiting: "'\(path)'") {
@@ -120,7 +124,7 @@ extension DomainActor {
             if let status, status.isRegular, status.size > 0 {
                 throw VireoError(
                     .configUnsupported,
-                    "existing file for disk \(disk.target): \(path) is in the way of the copy; remove it, or reuse it with the flag for that",
+                    "existing file for disk \(target): '\(path)' is in the way; remove it, or reuse it with the flag for that",
                     origin: .qemu)
             }
             if let status, !status.isRegular, !isBlock {
@@ -133,8 +137,8 @@ extension DomainActor {
                     at: path, OpenContext(policy: ImagePolicy(backing: .anywhere), access: .write), checksBacking: false)
             } catch let error as ImageError {
                 throw VireoError(
-                    .operationFailed, "the copy of disk '\(disk.target)' cannot be made: \(error)", origin: .storage, cause: error
-                )
+                    .operationFailed, "the image '\(path)' for disk '\(target)' cannot be made: \(error)", origin: .storage,
+                    cause: error)
             }
             return status == nil
         }

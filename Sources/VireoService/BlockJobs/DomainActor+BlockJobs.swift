@@ -15,6 +15,9 @@ extension DomainActor {
 
     /// - Throws: `operationUnsupported`, or `blockCopyActive` for a copy, when the disk has a job.
     package func requireNoBlockJob(_ disk: Disk) throws(VireoError) {
+        if run?.details.backup?.parts.contains(where: { $0.target == disk.target }) == true {
+            throw VireoError(.operationUnsupported, "disk '\(disk.target)' is being backed up", origin: .qemu)
+        }
         guard let job = blockJob(of: disk.target) else { return }
         throw VireoError(
             job.kind.canPivot ? .blockCopyActive : .operationUnsupported,
@@ -74,7 +77,7 @@ extension DomainActor {
 
     /// `JOB_STATUS_CHANGE`: wakes who follows the job, or does by itself what is due.
     func blockJobChanged(_ data: JSONValue) {
-        guard let id = data["id"]?.stringValue, let status = data["status"]?.stringValue,
+        guard let id = data["id"]?.stringValue, let status = data["status"]?.stringValue, !backupJobChanged(id, status),
             run?.details.blockJobs?.contains(where: { $0.id == id }) == true
         else { return }
         if status == "ready" { blockJobReady(id) }

@@ -41,6 +41,10 @@ extension DomainActor {
                     "cannot delete inactive domain with \(domain.snapshots.count) snapshots; delete them first, or give --snapshots-metadata to forget them"
                 )
             }
+            let checkpoints = try await domain.checkpoints().count
+            guard checkpoints == 0 || options.contains(.checkpointsMetadata) || domain.isActive else {
+                throw VireoError(.operationInvalid, "cannot delete inactive domain with \(checkpoints) checkpoints")
+            }
             if domain.hasManagedSave {
                 guard options.contains(.managedSave) else {
                     throw VireoError(.operationInvalid, "Refusing to undefine while domain managed save image exists")

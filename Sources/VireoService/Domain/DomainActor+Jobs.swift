@@ -35,7 +35,7 @@ extension DomainActor {
     /// - Throws: `operationInvalid` when there is none, or when it cannot be stopped.
     package func abortJob() throws(VireoError) {
         try requireActive()
-        guard let job = slot.holder, job.kind.isVisible else {
+        guard let job = slot.holder.flatMap({ $0.kind.isVisible ? $0 : nil }) ?? run?.backupJob else {
             throw VireoError(.operationInvalid, "no job is active on the domain")
         }
         let reason = VireoError(.operationAborted, "\(job.kind.rawValue) job: canceled by client")
@@ -44,7 +44,7 @@ extension DomainActor {
         }
     }
 
-    private func note(_ job: Job, _ outcome: JobView.Outcome, failure: String?) {
+    func note(_ job: Job, _ outcome: JobView.Outcome, failure: String?) {
         var view = job.view
         (view.outcome, view.failure, view.isCancellable) = (outcome, failure, false)
         hypervisor.finishedJobs.append(view, of: reference, endedAt: hypervisor.now)

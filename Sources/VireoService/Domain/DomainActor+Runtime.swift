@@ -105,10 +105,12 @@ extension DomainActor {
             // The slot is held for the recovery of what a former daemon left, which comes right after this.
             await settleDevices()
             await settleBlockJobs()
+            await settleBackupAfterRestart()
         } else {
             try? await withJob(.modify) { domain, _ in
                 await domain.settleDevices()
                 await domain.settleBlockJobs()
+                await domain.settleBackupAfterRestart()
             }
         }
         try? await readLiveFacts()
@@ -157,6 +159,7 @@ extension DomainActor {
         }
         await run.qemu?.monitor.close()
         await dropBlockJobs(of: run)
+        await dropBackup(of: run)
         await releaseHost(run)
         let changedAt = hypervisor.now
         do {

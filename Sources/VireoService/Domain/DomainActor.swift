@@ -77,7 +77,7 @@ public actor DomainActor {
             uuid: uuid, name: name, id: id, status: status, isPersistent: isPersistent, autostart: autostart,
             live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated,
             pid: run?.qemu?.process.pid, isAnswering: run?.isAnswering ?? true, startedAt: run?.startedAt,
-            statusChangedAt: statusChangedAt, slot: slot, lastJob: lastJob, snapshots: snapshots)
+            statusChangedAt: statusChangedAt, slot: slot, backup: run?.backupJob, lastJob: lastJob, snapshots: snapshots)
         published.withLock { $0 = view }
     }
 

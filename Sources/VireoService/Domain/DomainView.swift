@@ -31,6 +31,7 @@ package final class DomainView: Sendable {
     /// When `status` last changed, in seconds since 1970.
     package let statusChangedAt: Double
     private let slot: JobSlot
+    private let backup: Job?
     /// The last visible job that ended, for `domjobinfo --completed`.
     package let lastJob: JobView?
     package let snapshots: SnapshotTree
@@ -38,19 +39,24 @@ package final class DomainView: Sendable {
     package init(
         uuid: DomainUUID, name: DomainName, id: Int32, status: DomainStatus, isPersistent: Bool, autostart: Bool,
         live: Domain?, inactive: Domain?, hasManagedSave: Bool, isUpdated: Bool, pid: Int32?,
-        isAnswering: Bool, startedAt: Double?, statusChangedAt: Double, slot: JobSlot, lastJob: JobView?,
-        snapshots: SnapshotTree = SnapshotTree()
+        isAnswering: Bool, startedAt: Double?, statusChangedAt: Double, slot: JobSlot, backup: Job? = nil,
+        lastJob: JobView?, snapshots: SnapshotTree = SnapshotTree()
     ) {
         (self.uuid, self.name, self.id, self.status) = (uuid, name, id, status)
         (self.isPersistent, self.autostart, self.live, self.inactive) = (isPersistent, autostart, live, inactive)
         (self.hasManagedSave, self.isUpdated, self.pid) = (hasManagedSave, isUpdated, pid)
         self.isAnswering = isAnswering
-        (self.startedAt, self.statusChangedAt, self.slot, self.lastJob) = (startedAt, statusChangedAt, slot, lastJob)
-        self.snapshots = snapshots
+        (self.startedAt, self.statusChangedAt) = (startedAt, statusChangedAt)
+        (self.slot, self.backup, self.lastJob, self.snapshots) = (slot, backup, lastJob, snapshots)
     }
 
     /// Who holds the job slot at this instant.
     package var job: JobView? { slot.holder?.view }
+    /// The job that takes long and can be watched: who holds the slot, or the backup that runs beside it.
+    package var visibleJob: JobView? {
+        if let job, job.kind.isVisible { return job }
+        return backup?.view
+    }
     package var state: DomainState { status.state }
     package var reason: Int32 { status.reason }
     package var isActive: Bool { id != -1 }

@@ -13,6 +13,8 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
     case poolStart = "pool start", poolStop = "pool stop", poolRefresh = "pool refresh", poolChange = "pool change"
     case volumeCreate = "volume create", volumeResize = "volume resize", volumeWipe = "volume wipe"
     case volumeUpload = "volume upload", volumeDelete = "volume delete"
+    /// Beside the slot: it stops nobody from changing the domain.
+    case backup
     /// What a former daemon was at is finished or taken back.
     case recovery
 
@@ -25,6 +27,7 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
         case .snapshot: 6
         case .snapshotRevert: 7
         case .dump: 8
+        case .backup: 9
         case .snapshotDelete: 10
         default: 0
         }

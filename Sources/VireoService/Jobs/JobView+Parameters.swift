@@ -11,11 +11,14 @@ extension JobView {
             TypedParameter("data_total", .ullong(progress.total.bytes)),
             TypedParameter("data_processed", .ullong(progress.processed.bytes)),
             TypedParameter("data_remaining", .ullong(progress.remaining.bytes)),
-            TypedParameter("memory_total", .ullong(progress.total.bytes)),
-            TypedParameter("memory_processed", .ullong(progress.processed.bytes)),
-            TypedParameter("memory_remaining", .ullong(progress.remaining.bytes)),
-            TypedParameter("memory_bps", .ullong(progress.rate.bytes)),
         ]
+        let medium = kind == .backup ? "disk" : "memory"
+        list += [
+            TypedParameter("\(medium)_total", .ullong(progress.total.bytes)),
+            TypedParameter("\(medium)_processed", .ullong(progress.processed.bytes)),
+            TypedParameter("\(medium)_remaining", .ullong(progress.remaining.bytes)),
+        ]
+        if kind != .backup { list.append(TypedParameter("memory_bps", .ullong(progress.rate.bytes))) }
         list += progress.details
         if let outcome { list.append(TypedParameter("success", .boolean(outcome == .completed))) }
         if let failure { list.append(TypedParameter("errmsg", .string(failure))) }

@@ -51,6 +51,8 @@ struct DomainRun {
     var trays: [String: OneShot<Void>] = [:]
     /// Who follows a block job and is woken when QEMU tells something of it, by the job's id.
     var jobSignals: [String: OneShot<Void>] = [:]
+    /// The backup that is under way, as readers see it.
+    var backupJob: Job?
     /// Set when everything of the run is gone.
     let ended = OneShot<Void>()
 
@@ -81,6 +83,8 @@ struct RunDetails: Codable, Hashable, Sendable {
     var lastLayer: Int?
     /// Block jobs that are under way; nil for none.
     var blockJobs: [BlockJob]?
+    /// The backup that is under way; nil for none.
+    var backup: BackupRecord?
 
     /// - Returns: an empty value for text that this version cannot read.
     init(json: String) {

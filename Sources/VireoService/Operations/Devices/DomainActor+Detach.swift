@@ -65,6 +65,7 @@ extension DomainActor {
         guard let device = live?.devices.device(at: reference), let alias = device.info?.alias else {
             throw VireoError(.internalError, "the device cannot be detached: it has no alias")
         }
+        if case .disk(let disk) = device { try requireNoBlockJob(disk) }
         try await note(PendingChange(.absent(alias: alias), inactive: inactive))
         do {
             try await settle(device, alias, inactive: inactive, within: limit)

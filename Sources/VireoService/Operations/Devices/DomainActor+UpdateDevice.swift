@@ -74,6 +74,7 @@ extension DomainActor {
             apply(update)
             return try await storeChange(inactive: inactive)
         }
+        try requireNoBlockJob(old)
         var after = former
         if let index = after.devices.disks.firstIndex(where: { $0.target == old.target }) {
             after.devices.disks[index] = update.new

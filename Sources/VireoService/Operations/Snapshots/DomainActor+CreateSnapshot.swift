@@ -348,6 +348,7 @@ extension DomainActor {
             disk.backingChain = BackingChain(layers: [], isTerminated: true)
             disk.driver.copyOnRead = nil
             for node in try BlockNodes.build(disk) { _ = try await qmp("blockdev-add", .object(node)) }
+            actions += try await bitmapActions(forOverlay: BlockNodes.formatNode(index), of: overlay.target)
             actions.append(
                 Self.action(
                     "blockdev-snapshot", [("node", .string(old)), ("overlay", .string(BlockNodes.formatNode(index)))]))
