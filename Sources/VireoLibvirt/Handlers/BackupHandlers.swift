@@ -48,7 +48,7 @@ extension HandlerTable {
             let tree = CheckpointTree(all)
             let found = Self.filtered(all.filter { !onlyRoots || tree.isRoot($0) }, tree, args.flags)
             return RemoteDomainListAllCheckpointsRet(
-                checkpoints: args.needResults == 0 ? [] : found.map { $0.wire(domain) }, ret: UInt32(clamping: found.count))
+                checkpoints: args.needResults == 0 ? [] : found.map { $0.wire(domain) }, ret: Int32(clamping: found.count))
         }
         on(RemoteCalls.domainCheckpointListAllChildren) { args, call in
             let domain = try call.domain(args.checkpoint.dom)

@@ -13,6 +13,7 @@ extension HandlerTable {
         addTerminals()
         addScreen()
         addMonitor()
+        addPeeking()
         fast(RemoteCalls.domainGetSecurityLabel) { args, call in
             _ = try call.domain(args.dom)
             return RemoteDomainGetSecurityLabelRet(label: [0], enforcing: 0)
@@ -20,6 +21,21 @@ extension HandlerTable {
         fast(RemoteCalls.domainGetSecurityLabelList) { args, call in
             _ = try call.domain(args.dom)
             return RemoteDomainGetSecurityLabelListRet(labels: [], ret: 0)
+        }
+    }
+
+    private mutating func addPeeking() {
+        on(RemoteCalls.domainBlockPeek) { args, call in
+            let bytes = try await call.domain(args.dom).peekDisk(args.path, at: args.offset, count: Int(args.size))
+            return RemoteDomainBlockPeekRet(buffer: bytes)
+        }
+        on(RemoteCalls.domainMemoryPeek) { args, call in
+            guard args.flags == Libvirt.VIR_MEMORY_VIRTUAL || args.flags == Libvirt.VIR_MEMORY_PHYSICAL else {
+                throw VireoError(.invalidArg, "flags parameter must be VIR_MEMORY_VIRTUAL or VIR_MEMORY_PHYSICAL", origin: .qemu)
+            }
+            let bytes = try await call.domain(args.dom).peekMemory(
+                at: args.offset, count: Int(args.size), isPhysical: args.flags == Libvirt.VIR_MEMORY_PHYSICAL)
+            return RemoteDomainMemoryPeekRet(buffer: bytes)
         }
     }
 

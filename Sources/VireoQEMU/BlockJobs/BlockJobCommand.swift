@@ -4,8 +4,10 @@
 package import VireoCore
 package import VireoModel
 
-/// QMP commands of block jobs (QEMU's `qapi/block-core.json`, `qapi/job.json`). Every job waits for `job-dismiss`, so that its end
-/// can be read by whoever comes late.
+/// QMP commands of block jobs (QEMU's `qapi/block-core.json`, `qapi/job.json`).
+///
+/// Every job waits for `job-finalize` before it changes what stands on what, so that everything that it wrote can be made safe and
+/// what follows be stored before; and for `job-dismiss`, so that its end can be read by whoever comes late.
 package enum BlockJobCommand {
     /// What all jobs have in common.
     package struct Frame: Hashable, Sendable {
@@ -17,10 +19,10 @@ package enum BlockJobCommand {
 
         package init(id: String, device: String, speed: UInt64) { (self.id, self.device, self.speed) = (id, device, speed) }
 
-        fileprivate func arguments(finalizes: Bool) -> JSONObject {
+        fileprivate var arguments: JSONObject {
             var object = JSONObject([("job-id", .string(id)), ("device", .string(device))])
             if speed > 0 { object["speed"] = JSONValue(speed) }
-            object["auto-finalize"] = .bool(finalizes)
+            object["auto-finalize"] = false
             object["auto-dismiss"] = false
             return object
         }
@@ -29,11 +31,10 @@ package enum BlockJobCommand {
     /// Writes what is above layer `base`, from `top` on, into it.
     ///
     /// - Parameters:
-    ///   - isActive: whether `top` is the layer that the guest writes; such a job becomes ready, and has to be completed and
-    ///     finalized.
+    ///   - isActive: whether `top` is the layer that the guest writes; such a job becomes ready, and has to be completed.
     ///   - backingName: written into the layer above `top`; nil lets QEMU choose.
     package static func commit(_ frame: Frame, top: Int, base: Int, isActive: Bool, backingName: String?) -> MonitorCommand {
-        var object = frame.arguments(finalizes: !isActive)
+        var object = frame.arguments
         object["top-node"] = .string(BlockNodes.formatNode(top))
         object["base-node"] = .string(BlockNodes.formatNode(base))
         if let backingName, !isActive { object["backing-file"] = .string(backingName) }
@@ -44,7 +45,7 @@ package enum BlockJobCommand {
     ///
     /// - Parameter backingName: written into the top layer in place of `base`'s own name.
     package static func stream(_ frame: Frame, base: Int?, backingName: String?) -> MonitorCommand {
-        var object = frame.arguments(finalizes: true)
+        var object = frame.arguments
         if let base {
             object["base-node"] = .string(BlockNodes.formatNode(base))
             if let backingName { object["backing-file"] = .string(backingName) }
@@ -54,7 +55,7 @@ package enum BlockJobCommand {
 
     /// Copies the disk to layer `target`, and keeps the two alike until it is completed or cancelled.
     package static func mirror(_ frame: Frame, target: Int, isShallow: Bool, tuning: MirrorTuning) -> MonitorCommand {
-        var object = frame.arguments(finalizes: false)
+        var object = frame.arguments
         object["target"] = .string(BlockNodes.formatNode(target))
         object["sync"] = isShallow ? "top" : "full"
         if let granularity = tuning.granularity { object["granularity"] = JSONValue(granularity) }
@@ -63,9 +64,17 @@ package enum BlockJobCommand {
         return MonitorCommand("blockdev-mirror", .object(object))
     }
 
+    /// Has QEMU write down everything of a layer that it keeps in memory, tables of the image included. QMP has no word for it.
+    package static func flush(_ layer: Int) -> MonitorCommand {
+        MonitorCommand("human-monitor-command", "command-line", "qemu-io \(BlockNodes.formatNode(layer)) flush")
+    }
+
     package static func complete(_ id: String) -> MonitorCommand { MonitorCommand("job-complete", "id", id) }
     package static func finalize(_ id: String) -> MonitorCommand { MonitorCommand("job-finalize", "id", id) }
     package static func dismiss(_ id: String) -> MonitorCommand { MonitorCommand("job-dismiss", "id", id) }
+
+    /// Ends a job that has done its work, as if it had failed.
+    package static func drop(_ id: String) -> MonitorCommand { MonitorCommand("job-cancel", "id", id) }
 
     /// Ends a job early. A copy that is ready ends well then, with the guest where it was.
     package static func cancel(_ id: String) -> MonitorCommand { MonitorCommand("block-job-cancel", "device", id) }

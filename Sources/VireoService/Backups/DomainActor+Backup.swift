@@ -3,7 +3,7 @@
 
 import CVireo
 import Glibc
-import VireoCore
+package import VireoCore
 import VireoImage
 import VireoModel
 import VireoQEMU
@@ -54,7 +54,8 @@ extension DomainActor {
             throw VireoError(.operationInvalid, "domain '\(name)' has a backup that is not over; abort it first", origin: .qemu)
         }
         let (backup, disks) = try align(wanted, suffix: checkpoint?.name)
-        let prepared = try await checkpoint.mapAsync { try await self.prepareCheckpoint($0) }
+        var prepared: (Checkpoint, [JSONValue])?
+        if let checkpoint { prepared = try await prepareCheckpoint(checkpoint) }
         var record = BackupRecord(
             isPull: backup.mode == .pull, parts: [], xml: "", startedAt: hypervisor.now, owner: owner)
         var (shown, plan, actions, exports): (DomainBackup, MonitorPlan, [JSONValue], [MonitorCommand]) = (backup, MonitorPlan(), [], [])
@@ -195,7 +196,7 @@ extension DomainActor {
         var actions: [JSONValue] = []
         if let since = entry.incremental {
             let sources = try await self.bitmaps(since: since, disk, bitmaps)
-            let name = BackupRecord.bitmapName(of: disk.target)
+            let name = entry.exportBitmap ?? BackupRecord.bitmapName(of: disk.target)
             part.bitmap = name
             actions.append(BackupAction.addBitmap(name, on: part.node, isPersistent: false, isRecording: false))
             actions.append(BackupAction.merge(sources, into: name, of: part.node))
@@ -223,10 +224,8 @@ extension DomainActor {
                     ("type", "nbd"), ("id", .string(id)), ("node-name", .string(target)), ("writable", false),
                     ("name", .string(entry.exportName ?? disk.target)),
                 ])
-                if let bitmap = part.bitmap {
-                    // Clients ask for it as qemu:dirty-bitmap:NAME; it has to be on the exported chain under that name.
-                    arguments["bitmaps"] = .array([.object(JSONObject([("node", .string(part.node)), ("name", .string(bitmap))]))])
-                }
+                // Clients ask for it as qemu:dirty-bitmap:NAME; QEMU finds it on the disk's own layer, below the exported one.
+                if let bitmap = part.bitmap { arguments["bitmaps"] = .array([.string(bitmap)]) }
                 exports.append(MonitorCommand("block-export-add", .object(arguments)))
             }
             return PreparedPart(record: part, opening: opening, actions: actions, exports: exports)
@@ -288,12 +287,5 @@ extension Disk {
         var disk = Disk(.disk, source: source, target: target)
         disk.driver.discard = .unmap
         return disk
-    }
-}
-
-extension Optional {
-    fileprivate func mapAsync<Result>(_ body: (Wrapped) async throws -> Result) async rethrows -> Result? {
-        guard let self else { return nil }
-        return try await body(self)
     }
 }

@@ -169,8 +169,10 @@ extension DomainActor {
             }
         }
         var checkpoint = wanted
-        for index in checkpoint.disks?.indices ?? 0..<0 where checkpoint.disks?[index].isIncluded == true {
-            checkpoint.disks?[index].bitmap = checkpoint.disks?[index].bitmap ?? name
+        checkpoint.disks = wanted.disks?.map { entry in
+            var entry = entry
+            if entry.isIncluded == true { entry.bitmap = entry.bitmap ?? name }
+            return entry
         }
         let old = existing.first { $0.name == name }
         let isLeaf = !existing.contains { $0.parent == name }

@@ -69,6 +69,8 @@ package struct BlockJob: Codable, Hashable, Sendable {
     var created: String?
     /// The disk as it was before the guest was moved, to be put back if QEMU could not do it after all.
     var former: String?
+    /// Whether the guest's writes are slowed down so that the copy catches up; nil for not.
+    var slowsGuest: Bool?
     var outcome: Outcome?
     /// QEMU's reason for a failure.
     var failure: String?

@@ -68,8 +68,10 @@ extension DomainActor {
                 let job = try domain.runningBlockJob(name)
                 if pivots { try await domain.pivot(job) } else { try await domain.cancel(job) }
                 guard waits else { return domain.settleInBackground(job.id) }
-                let deadline = ContinuousClock.now + (pivots ? Self.pivotPatience : Self.cancelPatience)
-                let ended = try await domain.followBlockJob(job.id, until: deadline)
+                let ended =
+                    pivots
+                    ? try await domain.followPivot(job)
+                    : try await domain.followBlockJob(job.id, until: .now + Self.cancelPatience)
                 guard pivots, let ended, ended.outcome != .completed else { return }
                 throw VireoError(
                     .operationFailed, "block job '\(job.id)' failed while pivoting: \(ended.failure ?? "it was cancelled")",
@@ -80,8 +82,6 @@ extension DomainActor {
 
     /// How long a client waits for the end of what it gave up.
     private static let cancelPatience = Duration.seconds(60)
-    /// How long a guest that writes without end may keep a ready copy from being left for (R25).
-    static let pivotPatience = Duration.seconds(60)
 
     private func runningBlockJob(_ name: String) throws(VireoError) -> BlockJob {
         try requireActive()
@@ -160,6 +160,9 @@ extension DomainActor {
             record = try await beginCommit(name, base: base, top: top, speed: 0, isActive ? .active : [])
         case .pull(let base): record = try await beginPull(name, base: base, speed: 0)
         }
+        // The loop looks whether it was cancelled.
+        job.onCancel {}
+        defer { job.onCancel(nil) }
         do {
             while true {
                 try job.checkCancelled()
@@ -168,7 +171,7 @@ extension DomainActor {
                         .operationTimeout,
                         "the block job of disk '\(record.target)' of domain '\(self.name)' has not ended in time")
                 }
-                if let state = try await blockJobInformation(name) {
+                if let state = try await blockJobInformation(record.target) {
                     job.report(
                         JobProgress(
                             total: ByteCount(bytes: state.end), processed: ByteCount(bytes: state.current),
@@ -177,14 +180,14 @@ extension DomainActor {
                 let pause = min(deadline, .now + .milliseconds(500))
                 let ended: BlockJob?
                 do {
-                    ended = try await followBlockJob(record.id, until: pause) { $0.isReady }
+                    ended = try await followBlockJob(record.id, until: pause, leaves: false) { $0.isReady }
                 } catch let error as VireoError where error.code == .operationTimeout && .now < deadline {
                     continue
                 }
                 if let ended { return try check(ended) }
                 guard let ready = blockJob(of: record.target) else { return }
                 try await pivot(ready)
-                if let ended = try await followBlockJob(record.id, until: .now + Self.pivotPatience) { return try check(ended) }
+                if let ended = try await followPivot(ready) { return try check(ended) }
             }
         } catch {
             if let left = blockJob(of: record.target), left.id == record.id, left.phase == .running {

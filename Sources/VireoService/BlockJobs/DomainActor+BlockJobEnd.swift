@@ -87,6 +87,7 @@ extension DomainActor {
         if let index = live?.devices.disks.firstIndex(where: { $0.target == job.target }) {
             live?.devices.disks[index].mirror = nil
         }
+        if job.slowsGuest == true { await slowDown(job, to: nil) }
         let dismiss = BlockJobCommand.dismiss(job.id)
         await cleanUp([dismiss] + BlockJobCommand.close(job.closes))
         if let live { await noteLayers(of: live) }

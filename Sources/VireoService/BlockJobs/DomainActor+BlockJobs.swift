@@ -111,10 +111,11 @@ extension DomainActor {
 
     /// Follows a job until it is over, or as far as `isReached` says. The caller holds a job slot.
     ///
+    /// - Parameter leaves: whether nobody follows it after `deadline`, so that the rest is done when QEMU tells of it.
     /// - Returns: how it ended; nil when it has not.
     /// - Throws: `operationTimeout` at `deadline`: the job goes on.
     func followBlockJob(
-        _ id: String, until deadline: ContinuousClock.Instant, _ isReached: (BlockJob) -> Bool = { _ in false }
+        _ id: String, until deadline: ContinuousClock.Instant, leaves: Bool = true, _ isReached: (BlockJob) -> Bool = { _ in false }
     ) async throws -> BlockJob? {
         while true {
             let signal = OneShot<Void>()
@@ -128,7 +129,7 @@ extension DomainActor {
                 return nil
             }
             guard ContinuousClock.now < deadline else {
-                settleInBackground(id)
+                if leaves { settleInBackground(id) }
                 throw VireoError(
                     .operationTimeout, "the block job of disk '\(job.target)' of domain '\(name)' has not ended in time")
             }
@@ -156,6 +157,11 @@ extension DomainActor {
         switch state["status"]?.stringValue {
         case "ready": blockJobReady(id)
         case "pending":
+            if !job.kind.canPivot {
+                // QEMU changes what stands on what without making sure that the data is safe below.
+                guard try await flushWritten(by: job) else { return nil }
+            }
+            if job.phase == .pivoting || !job.kind.canPivot { await carryBitmaps(job) }
             if job.phase == .pivoting { try await switchImages(job) }
             let command = BlockJobCommand.finalize(id)
             _ = try await qmp(command.name, command.arguments)
@@ -163,6 +169,21 @@ extension DomainActor {
         default: if job.phase == .starting { changeBlockJob(id) { $0.phase = .running } }
         }
         return nil
+    }
+
+    /// Makes safe what a commit of lower layers or a pull has written.
+    ///
+    /// - Returns: whether that worked; otherwise the job is ended as a failed one.
+    private func flushWritten(by job: BlockJob) async throws -> Bool {
+        let top = live?.devices.disks.first { $0.target == job.target }?.source.index
+        guard let number = job.kind == .pull ? top : job.base else { return true }
+        let command = BlockJobCommand.flush(number)
+        let said = try await qmp(command.name, command.arguments, timeout: longPatience).stringValue ?? ""
+        guard !said.isEmpty else { return true }
+        logger.error("what a block job wrote cannot be made safe", metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(said)"])
+        let drop = BlockJobCommand.drop(job.id)
+        _ = try await qmp(drop.name, drop.arguments)
+        return false
     }
 
     /// Takes back what was done before a start that QEMU never saw.

@@ -1,0 +1,65 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import VireoCore
+import VireoModel
+import VireoQEMU
+
+/// A guest that writes faster than it is copied would keep QEMU from ever moving it: its writes are slowed down, step by step, until
+/// the copy has caught up (R25).
+extension DomainActor {
+    /// How long QEMU may take to move a guest; the job is given up then.
+    private static let pivotPatience = Duration.seconds(60)
+    /// How long it is left alone.
+    private static let firstPatience = Duration.seconds(3)
+    private static let stepPatience = Duration.seconds(2)
+    /// Bytes each second: where slowing down begins, and where it ends so that no write of ordinary size takes a second.
+    private static let (fastest, slowest): (UInt64, UInt64) = (16 << 20, 1 << 20)
+
+    /// Follows a job that was told to pivot until it is over.
+    ///
+    /// - Returns: the record with its outcome; nil when somebody else saw its end.
+    /// - Throws: `operationTimeout` when the guest could not be moved; it goes on where it was then.
+    func followPivot(_ job: BlockJob) async throws -> BlockJob? {
+        let deadline = ContinuousClock.now + Self.pivotPatience
+        var (limit, next) = (Self.fastest, ContinuousClock.now + Self.firstPatience)
+        while true {
+            do {
+                return try await followBlockJob(job.id, until: min(next, deadline), leaves: false)
+            } catch let error as VireoError where error.code == .operationTimeout {
+                guard ContinuousClock.now < deadline else { break }
+                await slowDown(job, to: limit)
+                limit = max(Self.slowest, limit / 2)
+                next = .now + Self.stepPatience
+            }
+        }
+        changeBlockJob(job.id) { if $0.phase == .pivoting { $0.phase = .aborting } }
+        let command = BlockJobCommand.cancel(job.id)
+        _ = try? await qmp(command.name, command.arguments)
+        _ = try? await followBlockJob(job.id, until: .now + .seconds(10))
+        throw VireoError(
+            .operationTimeout,
+            "disk '\(job.target)' of domain '\(name)' could not be moved within \(Self.pivotPatience): the guest writes faster than its storage copies; it stays where it was",
+            origin: .qemu)
+    }
+
+    /// Limits the guest's writes to a disk for the time of its job; nil sets the limits that the definition has.
+    func slowDown(_ job: BlockJob, to bytesPerSecond: UInt64?) async {
+        guard var disk = live?.devices.disks.first(where: { $0.target == job.target }) else { return }
+        var tuning = disk.tuning ?? IOTune()
+        if let bytesPerSecond {
+            if let total = tuning.bytesPerSecond.total, total > 0, total <= bytesPerSecond { return }
+            (tuning.bytesPerSecond.total, tuning.maximumBytesPerSecond, tuning.maximumBytesSeconds) = (nil, .init(), .init())
+            tuning.bytesPerSecond.write = min(bytesPerSecond, tuning.bytesPerSecond.write.flatMap { $0 > 0 ? $0 : nil } ?? .max)
+            // Noted first: a daemon that dies here must know that there is something to take back.
+            changeBlockJob(job.id) { $0.slowsGuest = true }
+            try? await storeRun()
+        }
+        disk.tuning = tuning
+        guard let command = StartupCommand.throttle(disk) else { return }
+        do { _ = try await qmp(command.name, command.arguments) } catch {
+            logger.warning("the speed of a disk could not be set", metadata: [LogKey.error: "\(error)"])
+        }
+    }
+}
