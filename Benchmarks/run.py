@@ -24,6 +24,7 @@ os.environ.setdefault("VIREO_BIN", os.path.join(HERE, "dist"))
 
 import libvirt
 
+import block_measures
 import harness
 import measures
 import networks
@@ -121,7 +122,7 @@ def main():
         print(", ".join("%s: %s" % pair for pair in facts.items()))
         print("%-4s %-66s %11s %11s" % ("", "", "libvirtd", "vireod"))
         bench.start()
-        for measure in measures.ALL + [snapshots.snapshots, networks.networks]:
+        for measure in measures.ALL + [snapshots.snapshots, block_measures.block_jobs, networks.networks]:
             if arguments.only and arguments.only not in measure.__name__:
                 continue
             try:

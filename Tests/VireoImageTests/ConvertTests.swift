@@ -237,6 +237,8 @@ struct ChangeTests {
             try image.close()
             #expect(try image.bitmaps().map(\.flags) == [[], [.auto, .inUse]])
             #expect(throws: ImageError.self) { try image.resize(to: 16 << 20, below: nil) }
+            try image.fillBitmap("again")
+            #expect(try image.bitmaps().map(\.flags) == [[], [.auto]])
             try image.removeBitmap("again")
             try image.clearBitmap("rests")
         }

@@ -29,6 +29,7 @@ struct OperationFaultTests {
         },
         Operation(name: "add a bitmap") { image, _ in try image.addBitmap("more", granularity: 512) },
         Operation(name: "clear a bitmap") { image, _ in try image.clearBitmap("bits") },
+        Operation(name: "fill a bitmap") { image, _ in try image.fillBitmap("bits") },
         Operation(name: "remove a bitmap") { image, _ in try image.removeBitmap("bits") },
         Operation(name: "set the backing") { image, _ in
             try image.setBacking(BackingReference(name: "/" + String(repeating: "x", count: 300), format: .raw))

@@ -31,6 +31,7 @@ extension DomainActor {
         self.run?.ports = ports
         try await NVRAMFile.prepare(live, reset: request.options.contains(.resetNVRAM), user: user)
         try await hypervisor.ownership.acquire(live.files, for: uuid)
+        await renewBitmaps(live)
         let logs = try await prepareConsoleLogs(live, user: user)
         self.run?.details.consoleLogs = logs.values.sorted()
         if let emulator = live.tpmEmulator { try await startTPM(emulator, run) }

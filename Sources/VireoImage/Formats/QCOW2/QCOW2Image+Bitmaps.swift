@@ -46,6 +46,16 @@ extension QCOW2Image {
         }
     }
 
+    /// Sets all bits of a bitmap to one, and makes it valid if it was not: whoever goes by it takes everything for changed.
+    package func fillBitmap(_ name: String) throws {
+        try changeBitmaps { all, store in
+            let index = try find(name, all)
+            try store.free(all[index])
+            try store.put(try store.ones(all[index]), into: &all[index])
+            all[index].flags.remove(.inUse)
+        }
+    }
+
     /// Makes a bitmap record from now on, or not any more.
     package func enableBitmap(_ name: String, _ isEnabled: Bool) throws {
         try changeBitmaps { all, _ in
@@ -163,6 +173,14 @@ private final class QCOW2BitmapStore {
             throw ImageError(.limit, "a bitmap of \(bytes) bytes is too large; take a coarser one")
         }
         return bytes
+    }
+
+    /// The bits of a bitmap in which everything is marked; none beyond the end of the disk.
+    func ones(_ bitmap: QCOW2Bitmap) throws -> [UInt8] {
+        var bits = [UInt8](repeating: 0xFF, count: Int(try byteCount(bitmap)))
+        let rest = (writer.core.header.virtualSize + bitmap.granularity - 1) / bitmap.granularity % 8
+        if rest > 0, !bits.isEmpty { bits[bits.count - 1] = 1 << UInt8(rest) - 1 }
+        return bits
     }
 
     /// Writes bits (none: all zero) and their table.
