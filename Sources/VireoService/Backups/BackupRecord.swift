@@ -36,7 +36,9 @@ struct BackupRecord: Codable, Hashable, Sendable {
     var xml: String
     /// A unix socket that the daemon made for QEMU.
     var socket: String?
-    /// Whether files stay that were there before.
+    /// The checkpoint that is made with it.
+    var checkpoint: String?
+    /// Seconds since 1970.
     var startedAt: Double
     var owner: String
     /// How it ended, once that is decided.

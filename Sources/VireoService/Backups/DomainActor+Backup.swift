@@ -72,6 +72,7 @@ extension DomainActor {
                 shown.disks?[position].index = number
             }
             record.xml = DomainXML.write(shown)
+            record.checkpoint = prepared?.0.name
             if case .unix(let path)? = backup.server { record.socket = path }
             try await carryOut(backup, record, plan, (prepared?.1 ?? []) + actions, exports, prepared?.0)
         } catch {
@@ -105,6 +106,7 @@ extension DomainActor {
             // Everything of it is undone as at the end of one that failed, without a trace.
             await clearBackup(record)
             run?.details.backup = nil
+            if let name = checkpoint?.name { await takeBackCheckpoint(name) }
             try? await storeRun()
             throw error
         }

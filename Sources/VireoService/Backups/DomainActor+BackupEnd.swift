@@ -155,6 +155,7 @@ extension DomainActor {
             await clearBackup(record)
             await dropBackupFiles(record.parts, all: true)
             run?.details.backup = nil
+            if let name = record.checkpoint { await takeBackCheckpoint(name) }
             try? await storeRun()
             logger.info("took back a backup that had not begun")
         case .running:

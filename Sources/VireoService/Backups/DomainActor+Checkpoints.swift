@@ -1,6 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Logging
 import VireoCore
 import VireoModel
 import VireoQEMU
@@ -198,6 +199,18 @@ extension DomainActor {
                 if !options.contains(.metadataOnly) { try await domain.removeBitmaps(of: gone) }
                 try await domain.forget(gone, of: all)
             }
+        }
+    }
+
+    /// Removes a checkpoint that was being made, if it is there.
+    func takeBackCheckpoint(_ name: String) async {
+        do {
+            let all = try await checkpoints()
+            guard let record = all.first(where: { $0.name == name }) else { return }
+            try await removeBitmaps(of: [record])
+            try await forget([record], of: all)
+        } catch {
+            logger.warning("a checkpoint could not be taken back", metadata: [LogKey.reason: "\(name)", LogKey.error: "\(error)"])
         }
     }
 

@@ -48,7 +48,7 @@ extension DomainActor {
             let present = try image.bitmaps()
             return names.filter { name in present.first { $0.name == name }.map { $0.flags.contains(.inUse) } ?? true }
         }
-        guard let image = try open(.readUnsafely), !(try lost(image)).isEmpty, let image = try open(.write) else { return [] }
+        guard let seen = try open(.readUnsafely), !(try lost(seen)).isEmpty, let image = try open(.write) else { return [] }
         let missing = try lost(image)
         for name in missing {
             if !(try image.bitmaps().contains { $0.name == name }) { try image.addBitmap(name) }

@@ -154,6 +154,7 @@ extension DomainActor {
             await undoStart(of: job)
             return nil
         }
+        if job.phase == .starting { changeBlockJob(id) { $0.phase = .running } }
         switch state["status"]?.stringValue {
         case "ready": blockJobReady(id)
         case "pending":
@@ -166,7 +167,7 @@ extension DomainActor {
             let command = BlockJobCommand.finalize(id)
             _ = try await qmp(command.name, command.arguments)
         case "concluded": return try await concludeBlockJob(job, failure: state["error"]?.stringValue)
-        default: if job.phase == .starting { changeBlockJob(id) { $0.phase = .running } }
+        default: break
         }
         return nil
     }
@@ -201,13 +202,34 @@ extension DomainActor {
                 logger.info(
                     "took over a block job",
                     metadata: [LogKey.reason: "\(job.id) \(ended?.outcome.map { "\($0)" } ?? "goes on")"])
-                if ended == nil, run?.details.blockJobs?.contains(where: { $0.id == job.id }) == true {
-                    // It may have come to its end between the question and now, unheard.
-                    settleInBackground(job.id)
-                }
+                if ended == nil, let job = run?.details.blockJobs?.first(where: { $0.id == job.id }) { resume(job) }
             } catch {
                 logger.error(
                     "a block job cannot be taken over", metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(error)"])
+            }
+        }
+    }
+
+    /// Goes on with what a former daemon was told to do with a job. Telling QEMU twice does no harm.
+    private func resume(_ job: BlockJob) {
+        guard let number = run?.id else { return }
+        inBackground(number) { domain in
+            try await domain.withJob(.modify, timeout: Self.slotPatience) { domain, _ in
+                try await domain.toTheEnd { domain in
+                    switch job.phase {
+                    case .pivoting:
+                        let command = BlockJobCommand.complete(job.id)
+                        _ = try? await domain.qmp(command.name, command.arguments)
+                        _ = try await domain.followPivot(job)
+                    case .aborting:
+                        let command = BlockJobCommand.cancel(job.id)
+                        _ = try? await domain.qmp(command.name, command.arguments)
+                        _ = try await domain.settleBlockJob(job.id)
+                    default:
+                        // It may have come to its end between the question and now, unheard.
+                        _ = try await domain.settleBlockJob(job.id)
+                    }
+                }
             }
         }
     }
