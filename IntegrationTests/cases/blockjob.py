@@ -320,8 +320,12 @@ def backup_crashes(t):
         t.equal(host.process.wait(20), -signal.SIGKILL, "the daemon died at " + point)
         host.start()
         t.wait(lambda: "None" in host.virsh("domjobinfo", name), 20, "no backup to be left at " + point)
-        if os.path.exists(target):
+        if point in ("starting", "running"):
+            t.wait(lambda: not os.path.exists(target), 10, "what was begun to be taken back at " + point)
+        else:
             check_data(t, target, 1, "the backup of a daemon killed at " + point)
+        t.wait(lambda: "libvirt-2" not in host.virsh("qemu-monitor-command", name, '{"execute":"query-named-block-nodes"}'), 10,
+               "QEMU to have closed the backup's image")
         host.virsh("blockpull", name, "vda", "--wait")
         host.virsh("destroy", name)
         host.virsh("undefine", name)

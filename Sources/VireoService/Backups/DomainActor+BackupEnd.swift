@@ -34,6 +34,12 @@ extension DomainActor {
         guard let jobs = try? await qmp("query-jobs", timeout: Self.readPatience).arrayValue,
             let record = run?.details.backup
         else { return }
+        report(record, jobs, to: job)
+        // An event may have been missed.
+        if !record.isPull { await settleBackup(jobs) }
+    }
+
+    private func report(_ record: BackupRecord, _ jobs: [JSONValue], to job: Job) {
         var (total, done): (UInt64, UInt64) = (0, 0)
         for part in record.parts {
             guard let state = jobs.first(where: { $0["id"]?.stringValue == part.job }) else { continue }
@@ -44,8 +50,6 @@ extension DomainActor {
             JobProgress(
                 total: ByteCount(bytes: total), processed: ByteCount(bytes: done),
                 remaining: ByteCount(bytes: total - min(total, done))))
-        // An event may have been missed.
-        if !record.isPull { await settleBackup(jobs) }
     }
 
     /// Whether `id` is a job of the backup; if so, what QEMU tells of it is looked at.
@@ -71,6 +75,7 @@ extension DomainActor {
             record.parts[index].failure = state["error"]?.stringValue
         }
         run?.details.backup = record
+        if let job = run?.backupJob { report(record, jobs, to: job) }
         if let failure = record.parts.lazy.compactMap(\.failure).first {
             try? await endBackup(.failed, failure)
         } else if record.parts.allSatisfy(\.hasEnded) {

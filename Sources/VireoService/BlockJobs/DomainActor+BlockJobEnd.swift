@@ -90,6 +90,7 @@ extension DomainActor {
         if job.slowsGuest == true { await slowDown(job, to: nil) }
         let dismiss = BlockJobCommand.dismiss(job.id)
         await cleanUp([dismiss] + BlockJobCommand.close(job.closes))
+        if job.outcome != .completed { await acceptBase(of: job) }
         if let live { await noteLayers(of: live) }
         await releaseFiles(job.releases)
         await removeFiles(job.deletes, of: job)
@@ -106,6 +107,21 @@ extension DomainActor {
         }
         emit(job, status: job.outcome?.rawValue ?? BlockJob.Outcome.failed.rawValue)
         return job
+    }
+
+    /// A commit that was not finished has changed its base, which is no harm: the layers above still hide all of that.
+    private func acceptBase(of job: BlockJob) async {
+        guard job.kind == .commit || job.kind == .activeCommit,
+            let disk = live?.devices.disks.first(where: { $0.target == job.target }),
+            let path = disk.layers.first(where: { $0.source.index == job.base })?.source.path
+        else { return }
+        do {
+            try await hypervisor.layers.accept(base: ChainReader.resolved(path))
+        } catch {
+            logger.warning(
+                "the image that a job has written to could not be noted",
+                metadata: [LogKey.path: "\(path)", LogKey.error: "\(error)"])
+        }
     }
 
     /// Removes files that a job made superfluous, but those that somebody else needs.
@@ -135,6 +151,7 @@ extension DomainActor {
     /// A job that was under way leaves the definitions naming an image that has all of the data, whatever QEMU had done by then.
     func dropBlockJobs(of run: DomainRun) async {
         for job in run.details.blockJobs ?? [] {
+            if job.outcome != .completed { await acceptBase(of: job) }
             if job.phase == .switched || (job.phase == .concluded && job.outcome == .completed) {
                 await removeFiles(job.deletes, of: job)
             }
