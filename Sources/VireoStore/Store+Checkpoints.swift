@@ -42,7 +42,8 @@ extension Store {
     }
 
     /// Stores and removes checkpoints of a domain in one transaction. A stored one that is current takes that from the others.
-    package func change(checkpoints saved: [CheckpointRecord], removing names: [String] = [], of domain: DomainUUID) async throws {
+    package func change(checkpoints saved: [CheckpointRecord], removing names: [String] = [], of domain: DomainUUID) async throws
+    {
         try await write(.power) { database in
             for name in names {
                 try database.execute(

@@ -95,7 +95,8 @@ struct BlockJobTests {
         var job = BlockJob(.activeCommit, of: disk, layer: 1)
         job.base = 4
         let change = try #require(job.change(of: disk))
-        job.former = "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/3' index='1'/>"
+        job.former =
+            "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/3' index='1'/>"
             + "<backingStore type='file' index='2'><format type='qcow2'/><source file='/2'/><backingStore/></backingStore>"
             + "<target dev='vda' bus='virtio'/></disk>"
         let switched = change.applied(to: disk)

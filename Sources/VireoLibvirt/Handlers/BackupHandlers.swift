@@ -23,7 +23,8 @@ extension HandlerTable {
             let domain = try call.domain(args.dom)
             let name = try await domain.createCheckpoint(
                 args.xmlDesc, options: CheckpointOptions(rawValue: args.flags), client: call.client)
-            return RemoteDomainCheckpointCreateXmlRet(checkpoint: .init(name: name, dom: RemoteNonnullDomain(domain.view.reference)))
+            return RemoteDomainCheckpointCreateXmlRet(
+                checkpoint: .init(name: name, dom: RemoteNonnullDomain(domain.view.reference)))
         }
         on(RemoteCalls.domainCheckpointGetXmlDesc) { args, call in
             if args.flags & Libvirt.VIR_DOMAIN_CHECKPOINT_XML_SECURE != 0 { try call.requireWriteAccess() }

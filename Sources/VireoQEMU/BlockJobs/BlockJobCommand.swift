@@ -65,8 +65,8 @@ package enum BlockJobCommand {
     }
 
     /// Has QEMU write down everything of a layer that it keeps in memory, tables of the image included. QMP has no word for it.
-    package static func flush(_ layer: Int) -> MonitorCommand {
-        MonitorCommand("human-monitor-command", "command-line", "qemu-io \(BlockNodes.formatNode(layer)) flush")
+    package static func flush(node: String) -> MonitorCommand {
+        MonitorCommand("human-monitor-command", "command-line", "qemu-io \(node) flush")
     }
 
     package static func complete(_ id: String) -> MonitorCommand { MonitorCommand("job-complete", "id", id) }

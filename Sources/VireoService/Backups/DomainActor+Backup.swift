@@ -58,7 +58,9 @@ extension DomainActor {
         if let checkpoint { prepared = try await prepareCheckpoint(checkpoint) }
         var record = BackupRecord(
             isPull: backup.mode == .pull, parts: [], xml: "", startedAt: hypervisor.now, owner: owner)
-        var (shown, plan, actions, exports): (DomainBackup, MonitorPlan, [JSONValue], [MonitorCommand]) = (backup, MonitorPlan(), [], [])
+        var (shown, plan, actions, exports): (DomainBackup, MonitorPlan, [JSONValue], [MonitorCommand]) = (
+            backup, MonitorPlan(), [], []
+        )
         let bitmaps = try await bitmaps()
         do {
             for (position, entry) in (backup.disks ?? []).enumerated() where entry.isIncluded != false {
@@ -83,7 +85,8 @@ extension DomainActor {
 
     /// Has QEMU begin: images, NBD server, jobs at one moment, exports.
     private func carryOut(
-        _ backup: DomainBackup, _ record: BackupRecord, _ opening: MonitorPlan, _ actions: [JSONValue], _ exports: [MonitorCommand],
+        _ backup: DomainBackup, _ record: BackupRecord, _ opening: MonitorPlan, _ actions: [JSONValue],
+        _ exports: [MonitorCommand],
         _ checkpoint: Checkpoint?
     ) async throws {
         run?.details.backup = record
@@ -145,20 +148,27 @@ extension DomainActor {
                 named[disk.target].map { $0.isIncluded ?? true } ?? (wanted.disks == nil && canTakePart && !disk.isReadOnly)
             if entry.isIncluded == true {
                 guard canTakePart else {
-                    throw VireoError(.configUnsupported, "disk '\(disk.target)' has nothing that could be backed up", origin: .qemu)
+                    throw VireoError(
+                        .configUnsupported, "disk '\(disk.target)' has nothing that could be backed up", origin: .qemu)
                 }
                 try requireNoBlockJob(disk)
-                if entry.extent == .full { entry.incremental = nil } else {
+                if entry.extent == .full {
+                    entry.incremental = nil
+                } else {
                     entry.incremental = entry.incremental ?? backup.incremental
                     guard entry.extent != .incremental || entry.incremental != nil else {
-                        throw VireoError(.xmlError, "incremental backup of disk '\(disk.target)' needs the name of a checkpoint", origin: .domain)
+                        throw VireoError(
+                            .xmlError, "incremental backup of disk '\(disk.target)' needs the name of a checkpoint",
+                            origin: .domain)
                     }
                 }
                 entry.extent = entry.incremental == nil ? .full : .incremental
                 entry.format = entry.format ?? .qcow2
                 if backup.mode == .pull {
                     entry.exportName = entry.exportName ?? disk.target
-                    if entry.incremental != nil { entry.exportBitmap = entry.exportBitmap ?? BackupRecord.bitmapName(of: disk.target) }
+                    if entry.incremental != nil {
+                        entry.exportBitmap = entry.exportBitmap ?? BackupRecord.bitmapName(of: disk.target)
+                    }
                 }
                 if entry.path == nil {
                     guard let source = disk.source.path, case .file = disk.source.location else {
@@ -170,7 +180,8 @@ extension DomainActor {
                     throw VireoError(.xmlError, "disk '\(disk.target)': the path of its backup is not absolute", origin: .domain)
                 }
                 guard entry.format == .qcow2 || (backup.mode == .push && entry.format == .raw) else {
-                    throw VireoError(.configUnsupported, "disk '\(disk.target)': a backup is written as qcow2 or raw", origin: .qemu)
+                    throw VireoError(
+                        .configUnsupported, "disk '\(disk.target)': a backup is written as qcow2 or raw", origin: .qemu)
                 }
                 disks[disk.target] = disk
             }
@@ -244,7 +255,8 @@ extension DomainActor {
         let checkpoint = try DomainXML.readCheckpoint(try await checkpoint(name).xml, isRedefinition: true)
         guard let entry = checkpoint.disks?.first(where: { $0.target == disk.target && $0.isIncluded == true }) else {
             throw VireoError(
-                .checkpointInconsistent, "disk '\(disk.target)' has no part in checkpoint '\(name)'; back it up in full", origin: .qemu)
+                .checkpointInconsistent, "disk '\(disk.target)' has no part in checkpoint '\(name)'; back it up in full",
+                origin: .qemu)
         }
         let own = present.filter { $0.name == entry.bitmap ?? name }
         guard own.contains(where: { $0.node == BlockNodes.formatNode(disk.source.index ?? 0) }), own.allSatisfy(\.isUsable) else {
@@ -269,7 +281,8 @@ extension DomainActor {
                 let descriptor = vireo_unix_listen(path, 0o600, 16)
                 guard descriptor >= 0 else {
                     throw VireoError(
-                        .operationFailed, "the socket '\(path)' of the backup cannot be made: \(String(cString: strerror(errno)))",
+                        .operationFailed,
+                        "the socket '\(path)' of the backup cannot be made: \(String(cString: strerror(errno)))",
                         origin: .qemu)
                 }
                 return descriptor

@@ -49,7 +49,9 @@ extension DomainActor {
     ///
     /// - Parameter node: of the overlay.
     package func bitmapActions(forOverlay node: String, of target: String) async throws -> [JSONValue] {
-        guard let disk = live?.devices.disks.first(where: { $0.target == target }), let number = disk.source.index else { return [] }
+        guard let disk = live?.devices.disks.first(where: { $0.target == target }), let number = disk.source.index else {
+            return []
+        }
         let top = BlockNodes.formatNode(number)
         return (try await bitmaps()[target] ?? []).filter { $0.node == top && $0.isPersistent && $0.isUsable && $0.isRecording }
             .map { BackupAction.addBitmap($0.name, on: node, isPersistent: true) }

@@ -77,7 +77,8 @@ extension DomainActor {
             throw VireoError(.operationInvalid, "domain checkpoint '\(name)' already exists", origin: .domainCheckpoint)
         }
         guard !name.isEmpty, !name.contains("/"), name.utf8.count <= 1023 else {
-            throw VireoError(.xmlDetail, "invalid checkpoint name '\(name)': it can't be empty or contain '/'", origin: .domainCheckpoint)
+            throw VireoError(
+                .xmlDetail, "invalid checkpoint name '\(name)': it can't be empty or contain '/'", origin: .domainCheckpoint)
         }
         (checkpoint.name, checkpoint.createdAt) = (name, now)
         checkpoint.parent = existing.first { $0.isCurrent }?.name
@@ -210,7 +211,8 @@ extension DomainActor {
             try await removeBitmaps(of: [record])
             try await forget([record], of: all)
         } catch {
-            logger.warning("a checkpoint could not be taken back", metadata: [LogKey.reason: "\(name)", LogKey.error: "\(error)"])
+            logger.warning(
+                "a checkpoint could not be taken back", metadata: [LogKey.reason: "\(name)", LogKey.error: "\(error)"])
         }
     }
 
@@ -250,7 +252,8 @@ extension DomainActor {
         guard isActive, let live else {
             throw VireoError(
                 .operationInvalid,
-                "cannot delete checkpoint for inactive domain: start it, or remove only the record with --metadata", origin: .qemu)
+                "cannot delete checkpoint for inactive domain: start it, or remove only the record with --metadata", origin: .qemu
+            )
         }
         let present = try await bitmaps()
         var actions: [JSONValue] = []

@@ -38,18 +38,15 @@ extension DomainActor {
         let speed = try Self.speed(bandwidth, isInBytes: options.contains(.bandwidthInBytes))
         try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
-                _ = try await domain.beginCommit(name, base: base, top: top, speed: speed, options)
+                try await domain.beginCommit(name, base: base, top: top, speed: speed, options)
             }
         }
     }
 
-    /// The same for who holds a job slot.
-    ///
-    /// - Parameter speed: bytes each second; 0 for no limit.
-    /// - Returns: the job's record.
-    func beginCommit(
+    /// The same for who holds a job slot; `speed` is bytes each second, 0 for no limit.
+    private func beginCommit(
         _ name: String, base: String?, top: String?, speed: UInt64, _ options: BlockCommitOptions
-    ) async throws -> BlockJob {
+    ) async throws {
         let disk = try jobDisk(name)
         let (first, last) = try CommitRange.find(disk, base: base, top: top, options)
         let layers = disk.layers
@@ -83,7 +80,6 @@ extension DomainActor {
             BlockJobCommand.commit(
                 frame, top: topNumber, base: baseNumber, isActive: first == 0, backingName: backingName))
         try await beginBlockJob(job, mirror: mirror, plan)
-        return job
     }
 
     // MARK: What all jobs share

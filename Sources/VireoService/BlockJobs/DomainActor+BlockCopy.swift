@@ -116,7 +116,9 @@ extension DomainActor {
         let image = NewImage(
             format: VireoImage.ImageFormat(rawValue: layer.format.rawValue), size: size,
             backing: below.flatMap { below in
-                below.source.path.map { BackingReference(name: $0, format: VireoImage.ImageFormat(rawValue: below.format.rawValue)) }
+                below.source.path.map {
+                    BackingReference(name: $0, format: VireoImage.ImageFormat(rawValue: below.format.rawValue))
+                }
             })
         let isBlock = if case .block = layer.source.location { true } else { false }
         return try await BlockingWork.run(within: .seconds(60), awaiting: "'\(path)'") {

@@ -109,13 +109,13 @@ extension DomainActor {
         }
     }
 
-    /// Follows a job until it is over, or as far as `isReached` says. The caller holds a job slot.
+    /// Follows a job until it is over. The caller holds a job slot.
     ///
     /// - Parameter leaves: whether nobody follows it after `deadline`, so that the rest is done when QEMU tells of it.
-    /// - Returns: how it ended; nil when it has not.
+    /// - Returns: how it ended; nil when somebody else saw that.
     /// - Throws: `operationTimeout` at `deadline`: the job goes on.
     func followBlockJob(
-        _ id: String, until deadline: ContinuousClock.Instant, leaves: Bool = true, _ isReached: (BlockJob) -> Bool = { _ in false }
+        _ id: String, until deadline: ContinuousClock.Instant, leaves: Bool = true
     ) async throws -> BlockJob? {
         while true {
             let signal = OneShot<Void>()
@@ -123,11 +123,6 @@ extension DomainActor {
             defer { if run?.jobSignals[id] === signal { run?.jobSignals[id] = nil } }
             if let ended = try await settleBlockJob(id) { return ended }
             guard let job = run?.details.blockJobs?.first(where: { $0.id == id }) else { return nil }
-            if isReached(job) {
-                // What QEMU told meanwhile is not lost.
-                settleInBackground(id)
-                return nil
-            }
             guard ContinuousClock.now < deadline else {
                 if leaves { settleInBackground(id) }
                 throw VireoError(
@@ -178,10 +173,11 @@ extension DomainActor {
     private func flushWritten(by job: BlockJob) async throws -> Bool {
         let top = live?.devices.disks.first { $0.target == job.target }?.source.index
         guard let number = job.kind == .pull ? top : job.base else { return true }
-        let command = BlockJobCommand.flush(number)
+        let command = BlockJobCommand.flush(node: BlockNodes.formatNode(number))
         let said = try await qmp(command.name, command.arguments, timeout: longPatience).stringValue ?? ""
         guard !said.isEmpty else { return true }
-        logger.error("what a block job wrote cannot be made safe", metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(said)"])
+        logger.error(
+            "what a block job wrote cannot be made safe", metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(said)"])
         let drop = BlockJobCommand.drop(job.id)
         _ = try await qmp(drop.name, drop.arguments)
         return false

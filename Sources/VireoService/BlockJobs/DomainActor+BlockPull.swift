@@ -22,15 +22,13 @@ extension DomainActor {
         }
         try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
-                _ = try await domain.beginPull(name, base: base, speed: speed, isRelative: isRelative)
+                try await domain.beginPull(name, base: base, speed: speed, isRelative: isRelative)
             }
         }
     }
 
     /// The same for who holds a job slot.
-    ///
-    /// - Returns: the job's record.
-    func beginPull(_ name: String, base: String?, speed: UInt64, isRelative: Bool = false) async throws -> BlockJob {
+    private func beginPull(_ name: String, base: String?, speed: UInt64, isRelative: Bool) async throws {
         let disk = try jobDisk(name)
         let layers = disk.layers
         var depth: Int?
@@ -55,6 +53,5 @@ extension DomainActor {
         var plan = MonitorPlan()
         plan.add(BlockJobCommand.stream(frame, base: job.base, backingName: backingName))
         try await beginBlockJob(job, mirror: nil, plan)
-        return job
     }
 }

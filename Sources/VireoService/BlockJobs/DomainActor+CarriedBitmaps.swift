@@ -24,20 +24,38 @@ extension DomainActor {
         }
     }
 
-    /// Carries the bitmaps over, while QEMU still has all layers and the one that stays can be written.
-    ///
-    /// Where that fails, the bitmaps are removed from all layers: a full backup is asked for then.
+    /// Carries the bitmaps of the layers that go over to the one that stays.
     func carryBitmaps(_ job: BlockJob) async {
         guard let carriers = carriers(job) else { return }
+        await carryBitmaps(
+            of: job.target, from: Set(carriers.from.map(BlockNodes.formatNode)), to: BlockNodes.formatNode(carriers.to),
+            format: carriers.format)
+    }
+
+    /// Makes safe what a job has written into the layer that stays, and carries over the bitmaps of the one that goes, before the job
+    /// is finalized: QEMU changes what stands on what without making sure of either.
+    ///
+    /// - Throws: `operationFailed` when the layer cannot be flushed.
+    func settleLayers(of target: String, from gone: String, to kept: String) async throws {
+        let command = BlockJobCommand.flush(node: kept)
+        let said = try await qmp(command.name, command.arguments, timeout: longPatience).stringValue ?? ""
+        guard said.isEmpty else {
+            throw VireoError(.operationFailed, "what was merged into a layer of disk '\(target)' cannot be made safe: \(said)")
+        }
+        await carryBitmaps(of: target, from: [gone], to: kept, format: .qcow2)
+    }
+
+    /// Carries bitmaps over, while QEMU still has all layers and the one that stays can be written.
+    ///
+    /// Where that fails, the bitmaps are removed from all layers: a full backup is asked for then.
+    private func carryBitmaps(of disk: String, from nodes: Set<String>, to target: String, format: ImageFormat) async {
         do {
-            let nodes = Set(carriers.from.map(BlockNodes.formatNode))
-            let all = try await bitmaps()[job.target] ?? []
+            let all = try await bitmaps()[disk] ?? []
             let gone = all.filter { $0.isPersistent && nodes.contains($0.node) }
             guard !gone.isEmpty else { return }
-            let target = BlockNodes.formatNode(carriers.to)
             let names = Set(gone.map(\.name)).sorted()
             do {
-                guard carriers.format == .qcow2, gone.allSatisfy(\.isUsable) else {
+                guard format == .qcow2, gone.allSatisfy(\.isUsable) else {
                     throw VireoError(.checkpointInconsistent, "the layer that stays cannot have them")
                 }
                 let known = Set(all.filter { $0.node == target }.map(\.name))
@@ -52,7 +70,7 @@ extension DomainActor {
             } catch {
                 logger.error(
                     "checkpoints of a disk are lost with its layers; the next backup has to be a full one",
-                    metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(error)"])
+                    metadata: [LogKey.reason: "\(disk)", LogKey.error: "\(error)"])
                 for bitmap in all where names.contains(bitmap.name) {
                     _ = try? await qmp("block-dirty-bitmap-remove", ["node": .string(bitmap.node), "name": .string(bitmap.name)])
                 }

@@ -36,14 +36,12 @@ extension DomainActor {
     /// Stores that the chains of some disks are other ones: in the live definition and, for disks that stand for the same image
     /// there, in what the next start will use, in one transaction; then shows it to readers. Nothing is asked of QEMU.
     ///
-    /// For snapshots: push the overlay right after `blockdev-snapshot` (or the transaction) has answered. The caller holds a job.
+    /// The caller holds a job.
     ///
     /// - Parameters:
     ///   - changes: by the disks' targets.
     ///   - note: changes what else is stored with the run, in the same transaction.
     /// - Throws: `operationInvalid` when the domain does not run; a failure to store, and then nothing has changed.
-    package func storeChains(_ changes: [String: ChainChange]) async throws { try await storeChains(changes, noting: { _ in }) }
-
     func storeChains(_ changes: [String: ChainChange], noting note: (inout RunDetails) -> Void) async throws {
         try requireActive()
         guard let former = live, let details = run?.details else { return }

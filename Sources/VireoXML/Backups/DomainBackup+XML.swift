@@ -19,9 +19,11 @@ extension DomainXML {
             throw .malformed("pull mode backup needs a <server>")
         }
         if let disks = root.child("disks") {
-            backup.disks = try disks.children("disk", as: { (element) throws(VireoError) in
-                try DomainBackup.Entry(element, backup.mode)
-            })
+            backup.disks = try disks.children(
+                "disk",
+                as: { (element) throws(VireoError) in
+                    try DomainBackup.Entry(element, backup.mode)
+                })
         }
         return backup
     }

@@ -18,13 +18,15 @@ extension DomainActor {
     package func peekDisk(_ name: String, at offset: UInt64, count: Int) async throws -> [UInt8] {
         let disk = try view.disk(name)
         guard let path = disk.source.path, count <= Self.peekLimit, count >= 0 else {
-            throw VireoError(.invalidArg, "disk '\(disk.target)' has no local file, or more than \(Self.peekLimit) bytes are wanted")
+            throw VireoError(
+                .invalidArg, "disk '\(disk.target)' has no local file, or more than \(Self.peekLimit) bytes are wanted")
         }
         let format = disk.driver.format ?? .raw
         guard format == .raw || !isActive else {
             throw VireoError(
                 .argumentUnsupported,
-                "peeking is only supported for disk with 'raw' format not '\(format.rawValue)' while the domain runs", origin: .qemu)
+                "peeking is only supported for disk with 'raw' format not '\(format.rawValue)' while the domain runs",
+                origin: .qemu)
         }
         return try await BlockingWork.run(awaiting: "'\(path)'") {
             do {

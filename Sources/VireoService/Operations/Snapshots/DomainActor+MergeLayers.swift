@@ -104,31 +104,42 @@ extension DomainActor {
             ([merge.lower, merge.upper] + merge.overlays).map {
                 DomainFile(path: $0, use: .write, subject: "layer of disk '\(place.disk.target)'")
             }, for: uuid)
-        let id = "\(Self.snapshotJobPrefix)merge-\(place.disk.target)"
+        let target = place.disk.target
+        let id = "\(Self.snapshotJobPrefix)merge-\(target)"
         var changed = live
         changed?.apply(merge, graph)
         switch merge.direction {
         case .pull:
-            var arguments = JSONObject([("job-id", .string(id)), ("device", .string(upper)), ("auto-dismiss", false)])
+            var arguments = JSONObject([
+                ("job-id", .string(id)), ("device", .string(upper)), ("auto-dismiss", false), ("auto-finalize", false),
+            ])
             if let below = graph.layers[merge.lower]?.backing {
                 arguments["base-node"] = .string(try node(below))
                 arguments["backing-file"] = .string(graph.spelling[below] ?? below)
             }
             _ = try await qmp("block-stream", .object(arguments))
-            try await finishJob(id, job: job, what: "pulling '\(merge.lower)'")
+            try await finishJob(id, job: job, what: "pulling '\(merge.lower)'") { _ in
+            } whenPending: { domain in
+                try await domain.settleLayers(of: target, from: lower, to: upper)
+            }
             try await store(merge, graph, live: changed)
         case .commit where place.depth > 0:
             let arguments = JSONObject([
                 ("job-id", .string(id)), ("device", .string(top)), ("top-node", .string(upper)), ("base-node", .string(lower)),
                 ("backing-file", .string(graph.spelling[merge.lower] ?? merge.lower)), ("auto-dismiss", false),
+                ("auto-finalize", false),
             ])
             _ = try await qmp("block-commit", .object(arguments))
-            try await finishJob(id, job: job, what: "committing '\(merge.upper)'")
+            try await finishJob(id, job: job, what: "committing '\(merge.upper)'") { _ in
+            } whenPending: { domain in
+                try await domain.settleLayers(of: target, from: upper, to: lower)
+            }
             try await restack(merge, besides: place.disk, job)
             try await store(merge, graph, live: changed)
         case .commit:
             let arguments = JSONObject([
                 ("job-id", .string(id)), ("device", .string(top)), ("base-node", .string(lower)), ("auto-dismiss", false),
+                ("auto-finalize", false),
             ])
             _ = try await qmp("block-commit", .object(arguments))
             var wasRunning = false
@@ -137,6 +148,8 @@ extension DomainActor {
                 try await finishJob(id, job: job, what: "committing '\(merge.upper)'") { domain in
                     wasRunning = try await domain.pauseForJob(.snapshot)
                     _ = try await domain.qmp("job-complete", ["id": .string(id)])
+                } whenPending: { domain in
+                    try await domain.settleLayers(of: target, from: upper, to: lower)
                 }
                 CrashPoint.reached("snapshot-delete:pivoted")
                 try await store(merge, graph, live: changed)

@@ -35,10 +35,11 @@ extension DomainActor {
     /// - Parameter whenReady: called once when the job waits for its completion: an active commit or a copy.
     /// - Throws: `operationFailed` with QEMU's words; the job's reason when it was cancelled.
     func finishJob(
-        _ id: String, job: Job?, what: String, whenReady: (isolated DomainActor) async throws -> Void = { _ in }
+        _ id: String, job: Job?, what: String, whenReady: (isolated DomainActor) async throws -> Void = { _ in },
+        whenPending: (isolated DomainActor) async throws -> Void = { _ in }
     ) async throws {
         var pause = Duration.milliseconds(2)
-        var isCompleting = false
+        var (isCompleting, isFinalizing) = (false, false)
         let (hypervisor, domain) = (hypervisor, self)
         job?.onCancel { hypervisor.background.run { _ = try? await domain.qmp("job-cancel", ["id": .string(id)]) } }
         defer { job?.onCancel(nil) }
@@ -73,6 +74,10 @@ extension DomainActor {
                 isCompleting = true
                 job?.onCancel(nil)
                 try await whenReady(self)
+            case "pending" where !isFinalizing:
+                isFinalizing = true
+                try await whenPending(self)
+                _ = try await qmp("job-finalize", ["id": .string(id)])
             default: break
             }
             try await Task.sleep(for: pause)
