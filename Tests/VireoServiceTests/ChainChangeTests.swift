@@ -29,18 +29,6 @@ struct ChainChangeTests {
 
     private func paths(_ disk: Disk?) -> [String?] { disk?.layers.map(\.source.path) ?? [] }
 
-    @Test("A snapshot pushes a layer; the next start uses it, too")
-    func push() throws {
-        let change = ChainChange.push(layer(4, "/new"))
-        let after = change.applied(to: live)
-        #expect(paths(after) == ["/new", "/top", "/middle", "/base"])
-        #expect(after.layers.map(\.source.index) == [4, 1, 2, 3])
-        #expect(after.backingChain?.isTerminated == true)
-        #expect(after.source.startupPolicy == .mandatory)
-        let next = try #require(change.applied(toInactive: inactive, live: live))
-        #expect(paths(next) == ["/new"] && next.source.index == nil && next.backingChain == nil)
-    }
-
     @Test("A commit or a pull takes layers out of the middle")
     func remove() {
         let change = ChainChange.remove([2])
@@ -58,7 +46,7 @@ struct ChainChangeTests {
     func drop() {
         let change = ChainChange.dropToLayer(3)
         let after = change.applied(to: live)
-        #expect(paths(after) == ["/base"] && after.source.index == 3)
+        #expect(paths(after) == ["/base"] && after.source.index == 3 && after.source.startupPolicy == .mandatory)
         #expect(after.backingChain == BackingChain(isTerminated: true, isDetected: true))
         #expect(paths(change.applied(toInactive: inactive, live: live)) == ["/base"])
     }
@@ -74,7 +62,7 @@ struct ChainChangeTests {
     func other() {
         var changed = inactive
         changed.source.location = .file("/other")
-        #expect(ChainChange.push(layer(4, "/new")).applied(toInactive: changed, live: live) == nil)
+        #expect(ChainChange.dropToLayer(3).applied(toInactive: changed, live: live) == nil)
     }
 
     @Test("Layers are named by path or by number")

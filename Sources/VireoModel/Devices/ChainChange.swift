@@ -29,11 +29,9 @@ extension Disk {
     }
 }
 
-/// How the layers of a disk change, as after a snapshot or a block job. Layers are told apart by the numbers that they have while
+/// How the layers of a disk change at the end of a block job. Layers are told apart by the numbers that they have while
 /// the domain runs.
 public enum ChainChange: Hashable, Sendable {
-    /// A new layer that the guest writes from now on; it stands on the former top.
-    case push(BackingChain.Layer)
     /// These layers are gone, and none of them is the top.
     case remove(Set<Int>)
     /// The layers from the top down to this one, it excluded, are gone.
@@ -48,7 +46,6 @@ public enum ChainChange: Hashable, Sendable {
         var result = disk
         let layers = disk.layers
         switch self {
-        case .push(let layer): result.setLayers([layer] + layers)
         case .remove(let numbers):
             result.setLayers(layers.filter { layer in layer.source.index.map { !numbers.contains($0) } ?? true })
         case .dropToLayer(let number):
@@ -82,7 +79,7 @@ public enum ChainChange: Hashable, Sendable {
         var result = numbered
         if disk.backingChain == nil {
             switch self {
-            case .push(let layer), .replaceTop(let layer, _): result.setLayers([layer])
+            case .replaceTop(let layer, _): result.setLayers([layer])
             case .remove: break
             case .restore(let layers, _): result.setLayers(Array(layers.prefix(1)))
             case .dropToLayer(let number):

@@ -35,14 +35,19 @@ extension DomainActor {
     /// Makes safe what a job has written into the layer that stays, and carries over the bitmaps of the one that goes, before the job
     /// is finalized: QEMU changes what stands on what without making sure of either.
     ///
+    /// - Parameter isFlushed: whether the data is safe, as at the end of an active commit.
     /// - Throws: `operationFailed` when the layer cannot be flushed.
-    func settleLayers(of target: String, from gone: String, to kept: String) async throws {
+    func settleLayers(of target: String, from gone: String, to kept: String, isFlushed: Bool = false) async throws {
+        if !isFlushed { try await flush(kept, of: target) }
+        await carryBitmaps(of: target, from: [gone], to: kept, format: .qcow2)
+    }
+
+    private func flush(_ kept: String, of target: String) async throws {
         let command = BlockJobCommand.flush(node: kept)
         let said = try await qmp(command.name, command.arguments, timeout: longPatience).stringValue ?? ""
         guard said.isEmpty else {
             throw VireoError(.operationFailed, "what was merged into a layer of disk '\(target)' cannot be made safe: \(said)")
         }
-        await carryBitmaps(of: target, from: [gone], to: kept, format: .qcow2)
     }
 
     /// Carries bitmaps over, while QEMU still has all layers and the one that stays can be written.

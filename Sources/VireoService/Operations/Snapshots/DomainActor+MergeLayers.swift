@@ -149,7 +149,7 @@ extension DomainActor {
                     wasRunning = try await domain.pauseForJob(.snapshot)
                     _ = try await domain.qmp("job-complete", ["id": .string(id)])
                 } whenPending: { domain in
-                    try await domain.settleLayers(of: target, from: upper, to: lower)
+                    try await domain.settleLayers(of: target, from: upper, to: lower, isFlushed: true)
                 }
                 CrashPoint.reached("snapshot-delete:pivoted")
                 try await store(merge, graph, live: changed)

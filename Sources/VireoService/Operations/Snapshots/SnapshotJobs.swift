@@ -76,7 +76,10 @@ extension DomainActor {
                 try await whenReady(self)
             case "pending" where !isFinalizing:
                 isFinalizing = true
-                try await whenPending(self)
+                do { try await whenPending(self) } catch {
+                    _ = try? await qmp("job-cancel", ["id": .string(id)])
+                    throw error
+                }
                 _ = try await qmp("job-finalize", ["id": .string(id)])
             default: break
             }
