@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
-package import VireoModel
+import VireoModel
 import VireoQEMU
 
 /// The chains of a running domain's disks: what QEMU has open, what the XML shows, and what is stored are changed together.
