@@ -75,11 +75,14 @@ class Machine:
         else:
             self.virsh("resume" if state == "running" else "suspend", self.name)
 
-    def source(self, target):
+    def file(self, target):
         for disk in ElementTree.fromstring(self.domain.XMLDesc()).iter("disk"):
             if disk.find("target").get("dev") == target:
                 return disk.find("source").get("file")
         raise Failure("no disk " + target)
+
+    def source(self, target):
+        return self.file(target)
 
     def io(self, target, *commands):
         """Has the disk written: by QEMU while the domain runs, which says nothing about it, else by qemu-io."""
@@ -520,3 +523,33 @@ def command(t):
     machine.check("in the end")
     machine.check_files()
     host.vireo("snapshot", "show", "box", "first", fails=True)
+
+
+@test("Disks on volumes of a pool: snapshots of all kinds, gone back to and deleted", seconds=90)
+def volumes(t):
+    host = t.daemon()
+    folder = t.path("pool")
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    host.virsh("pool-create-as", "p", "dir", "--target", folder)
+    host.virsh("vol-create-as", "p", "root.qcow2", "%d" % (REGION * REGIONS), "--format", "qcow2")
+    machine = Machine(t, host, "vol", 1)
+    volume = os.path.join(folder, "root.qcow2")
+    xml = machine.domain.XMLDesc().replace("type='file'", "type='volume'").replace(
+        "<source file='%s'/>" % machine.bases["vda"], "<source pool='p' volume='root.qcow2'/>")
+    host.define(xml)
+    os.remove(machine.bases["vda"])
+    machine.bases, machine.folder = {"vda": volume}, folder
+    machine.virsh("start", "vol")
+    machine.source = lambda target: machine.file(target) or volume
+    machine.write()
+    for kind in KINDS:
+        machine.go("running")
+        machine.take(kind, kind.replace(" ", "-"))
+    for name in machine.names():
+        machine.revert(name)
+    machine.go("off")
+    while machine.names():
+        machine.delete(machine.names()[0])
+    machine.check_files()
+    machine.remove()

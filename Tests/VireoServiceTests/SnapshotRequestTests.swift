@@ -75,13 +75,19 @@ struct SnapshotRequestTests {
                 .running
             ),
             ("<memory snapshot='external' file='/m'/>", 0, .shutOff), ("<memory snapshot='external' file='/m'/>", 16, .running),
-            ("<memory snapshot='no'/>", 0, .running), ("", 256, .running),
+            ("<memory snapshot='no'/>", 0, .running),
         ])
     func refused(inside: String, flags: UInt32, state: DomainState) throws {
         let error = #expect(throws: VireoError.self) {
             _ = try settle(inside, SnapshotOptions(rawValue: flags), state: state)
         }
         #expect(error?.code == .configUnsupported)
+    }
+
+    @Test("A live snapshot needs a file for the memory")
+    func live() throws {
+        let error = #expect(throws: VireoError.self) { _ = try settle("", .live, state: .running) }
+        #expect(error?.code == .operationUnsupported)
     }
 
     @Test("Flags that do not go together", arguments: [2, 1 | 4, 1 | 8, 256 | 16, 256 | 1, 64] as [UInt32])

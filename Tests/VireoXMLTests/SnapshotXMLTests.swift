@@ -44,7 +44,7 @@ struct SnapshotXMLTests {
     @Test(
         "What cannot be is refused",
         arguments: [
-            ("<name>a/b</name>", VireoError.Code.xmlError), ("<name>.a</name>", .xmlError),
+            ("<name>a/b</name>", VireoError.Code.xmlDetail), ("<name>.a</name>", .xmlDetail),
             ("<memory snapshot='external'/>", .xmlError), ("<memory snapshot='internal' file='/m'/>", .xmlError),
             ("<memory snapshot='external' file='m'/>", .xmlError), ("<memory snapshot='maybe'/>", .xmlError),
             ("<disks><disk/></disks>", .xmlError), ("<disks><disk name='vda' snapshot='often'/></disks>", .xmlError),

@@ -76,8 +76,11 @@ extension DomainSnapshot {
 
     /// libvirt's rules: a name becomes a file name there.
     private func checkName() throws(VireoError) {
-        if name.contains("/") { throw .malformed("invalid snapshot name '\(name)': name can't contain '/'") }
-        if name.hasPrefix(".") { throw .malformed("invalid snapshot name '\(name)': name can't start with '.'") }
+        func refuse(_ why: String) -> VireoError {
+            VireoError(.xmlDetail, "invalid snapshot name '\(name)': \(why)", origin: .domain)
+        }
+        if name.contains("/") { throw refuse("name can't contain '/'") }
+        if name.hasPrefix(".") { throw refuse("name can't start with '.'") }
     }
 
     private static func memory(_ element: XMLElement) throws(VireoError) -> Memory {

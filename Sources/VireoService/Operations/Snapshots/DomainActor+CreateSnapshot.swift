@@ -36,7 +36,8 @@ extension DomainActor {
     func planSnapshot(
         _ asked: DomainSnapshot, _ options: SnapshotOptions
     ) async throws -> (SnapshotCreation, DomainSnapshot) {
-        guard let definition = live ?? inactive else { throw hypervisor.noDomain(uuid, name: name) }
+        guard let present = live ?? inactive else { throw hypervisor.noDomain(uuid, name: name) }
+        let definition = try withPlaces(present)
         try requireNoManagedSave("taking a snapshot")
         try await awaitStorage()
         if options.contains(.halt), !isPersistent {

@@ -80,6 +80,23 @@ extension DomainActor {
         publish()
     }
 
+    /// The definition with volumes of pools as the files and devices that they are: a snapshot means those, whatever becomes of the
+    /// pool.
+    ///
+    /// - Throws: as `Hypervisor.placingVolume`, for disks that snapshots are taken of.
+    func withPlaces(_ definition: Domain) throws(VireoError) -> Domain {
+        var definition = definition
+        for index in definition.devices.disks.indices {
+            let disk = definition.devices.disks[index]
+            guard case .volume(let own) = disk.source.location, !disk.isReadOnly, disk.kind == .disk else { continue }
+            let placed = own.place == nil ? try hypervisor.placingVolume(disk) : disk
+            guard case .volume(let volume) = placed.source.location, let place = volume.place else { continue }
+            definition.devices.disks[index] = placed
+            definition.devices.disks[index].source.location = place.isDevice ? .block(place.path) : .file(place.path)
+        }
+        return definition
+    }
+
     /// Waits until the storage of all images that this domain and its snapshots name has answered: what looks at them afterwards
     /// may then do so in passing.
     ///

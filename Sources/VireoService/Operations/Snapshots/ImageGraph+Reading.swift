@@ -13,7 +13,8 @@ extension Hypervisor {
         for view in domains.map(\.view) {
             let (uuid, disks) = (view.uuid, (view.live?.devices.disks ?? []) + (view.inactive?.devices.disks ?? []))
             for disk in disks {
-                for path in [disk.source.path, disk.mirror?.source.path].compactMap({ $0 }) {
+                let placed = (try? placingVolume(disk)) ?? disk
+                for path in [placed.source.path, disk.mirror?.source.path].compactMap({ $0 }) {
                     named.append((.disk(uuid, target: disk.target), path))
                 }
             }

@@ -107,8 +107,20 @@ extension DomainActor {
             tree.put(snapshot)
             tree.setCurrent(snapshot.name)
         }
-        try await commit(
-            tree, definition: inactive.map { creation.switched($0) }, live: live.map { creation.switched($0) }, ending: entry)
+        try await commit(tree, definition: switched(inactive, creation), live: live.map { creation.switched($0) }, ending: entry)
+    }
+
+    /// What the next start will use once the disks have their overlays; a volume becomes the file on top of it.
+    private func switched(_ definition: Domain?, _ creation: SnapshotCreation) -> Domain? {
+        guard var definition else { return nil }
+        guard let placed = try? withPlaces(definition) else { return creation.switched(definition) }
+        for overlay in creation.overlays {
+            guard let index = definition.devices.disks.firstIndex(where: { $0.target == overlay.target }),
+                placed.devices.disks[index].source.path == overlay.backing
+            else { continue }
+            definition.devices.disks[index] = placed.devices.disks[index]
+        }
+        return creation.switched(definition)
     }
 
     /// Removes what the operation made. What cannot be removed is left, and logged.

@@ -43,7 +43,8 @@ extension DomainActor {
         let (hypervisor, domain) = (hypervisor, self)
         job?.onCancel { hypervisor.background.run { _ = try? await domain.qmp("job-cancel", ["id": .string(id)]) } }
         defer { job?.onCancel(nil) }
-        var answered = ContinuousClock.now
+        let began = ContinuousClock.now
+        var answered = began
         while true {
             let state: JSONValue
             do {
@@ -84,7 +85,8 @@ extension DomainActor {
             default: break
             }
             try await Task.sleep(for: pause)
-            pause = min(pause * 2, .milliseconds(100))
+            // Most jobs are short, and the guest may be waiting; the long ones need not be asked often.
+            pause = min(pause * 2, .now - began < .seconds(2) ? .milliseconds(8) : .milliseconds(100))
         }
     }
 

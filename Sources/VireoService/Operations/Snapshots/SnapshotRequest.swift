@@ -49,7 +49,9 @@ struct SnapshotRequest {
         snapshot.state = isActive ? (isDiskOnly ? .diskOnly : .init(state)) : .shutOff
         if options.contains(.live) {
             guard case .external? = snapshot.memory else {
-                throw VireoError(.configUnsupported, "live snapshot creation is supported only with external checkpoints")
+                throw VireoError(
+                    .operationUnsupported,
+                    "live snapshot creation is supported only during full system snapshots, with a file for the memory")
             }
         }
         snapshot.disks = try disks(asked, definition, fallback: isExternal ? .external : .internal, options)
