@@ -47,7 +47,7 @@ integration: ## runs the tests with real guests only (ONLY='words' picks some)
 	@Tools/bake-guest.py
 	@Tools/run-tests.py integration $(if $(ONLY),--only '$(ONLY)')
 
-matrix: ## runs every combination of the snapshot matrix, of which integration runs some (about 20 minutes)
+matrix: ## runs every combination of the snapshot matrix, of which integration runs some
 	@Tools/install-deps.sh test
 	@Tools/bake-guest.py
 	VIREO_SNAPSHOT_MATRIX=all Tools/run-tests.py integration --only 'snapshot/Matrix'
