@@ -23,7 +23,7 @@ SCALE ?= 1
 RELEASE := swift build -c release --static-swift-stdlib --scratch-path .build-release -Xswiftc -use-ld=lld \
     -Xlinker --no-export-dynamic -Xlinker -z -Xlinker pack-relative-relocs
 
-.PHONY: help build test unit integration matrix cycles check format hooks demo bench benchimages fuzz release deb install clean
+.PHONY: help build test unit integration matrix imagematrix cycles check format hooks demo bench benchimages fuzz release deb install clean
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -80,7 +80,12 @@ bench: release ## measures against libvirtd on this machine (SCALE=10 for the fu
 
 benchimages: release ## measures 'vireo image' against qemu-img on this machine
 	@Tools/install-deps.sh bench
-	@Benchmarks/images.py --vireo dist/vireo
+	VIREO_BENCH=1 $(RELEASE) --product vireo-image-bench
+	@Benchmarks/images.py --vireo dist/vireo --calls .build-release/release/vireo-image-bench
+
+imagematrix: ## makes and reads every kind of qcow2 image beside qemu-img: more than 2,000, a quarter of an hour
+	@Tools/install-deps.sh test
+	VIREO_IMAGE_MATRIX=all swift test --no-parallel --filter MatrixTests
 
 fuzz: ## fuzzes the RPC decoder, XML reader, QMP lines and image headers, SECONDS=60 each
 	@Tools/install-deps.sh build

@@ -129,6 +129,12 @@ if Context.environment["VIREO_FUZZ"] != nil {
             swiftSettings: [.unsafeFlags(["-parse-as-library"])], linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
 }
 
+// Times library calls, for `make benchimages` only.
+if Context.environment["VIREO_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(name: "vireo-image-bench", dependencies: ["VireoImage"], path: "Benchmarks/Sources"))
+}
+
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """vireo image beside qemu-img: the same operations on the same files, in turns, in the same run.
 
-usage: Benchmarks/images.py [--vireo PATH] [--directory DIR] [--mebibytes N] [--rounds N] [--only WORDS] [--json FILE]
+usage: Benchmarks/images.py [--vireo PATH] [--calls PATH] [--directory DIR] [--mebibytes N] [--rounds N] [--only WORDS] [--json FILE]
 
 Each figure is the best of the rounds. qemu-img is given the better of its options. The files stay in the page cache, as both
 have them there; the directory should have five times the size free.
@@ -34,9 +34,23 @@ def timed(command, before=None):
     return time.monotonic() - start
 
 
+def memory(*command):
+    """Bytes of memory that a command had at most."""
+    child = os.fork()
+    if child == 0:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.execvp(command[0], command)
+    _, status, used = os.wait4(child, 0)
+    if status != 0:
+        raise SystemExit(f"{' '.join(command)}: status {status}")
+    return used.ru_maxrss * 1024
+
+
 class Bench:
     def __init__(self, options):
         self.vireo, self.size, self.rounds = options.vireo, options.mebibytes, options.rounds
+        self.calls = options.calls
         self.only = options.only
         self.directory = tempfile.mkdtemp(prefix="vireo-bench-", dir=options.directory)
         self.rows = []
@@ -56,6 +70,14 @@ class Bench:
         self.rows.append({"what": name, "vireo": mine, "qemu-img": best, "ratio": best / mine, "bar": bar})
         verdict = "ok" if best / mine >= bar else "BELOW"
         print(f"{name:44} {mine:8.3f} s {best:8.3f} s  x{best / mine:5.2f}  bar x{bar:<5} {verdict}", flush=True)
+
+    def bound(self, name, value, most, unit):
+        """A figure of ours that has a limit of its own."""
+        if self.only and not any(word in name for word in self.only.split()):
+            return
+        value = value()
+        self.rows.append({"what": name, "vireo": value, "ratio": most / value, "bar": 1, "unit": unit})
+        print(f"{name:44} {value:10.3f} {unit:24} at most {most} {'ok' if value <= most else 'ABOVE'}", flush=True)
 
     def data(self):
         """Half of it compresses by about two, a quarter hardly, a quarter is zeros."""
@@ -120,6 +142,12 @@ class Bench:
         self.compare("map", [v, "image", "map", "--output", "json", p("c4")], [[q, "map", "--output", "json", p("c4")]], 1)
         self.commit()
         self.info()
+        self.large()
+        for name, source, source_format, more in (
+                ("to raw", "qcow2", "qcow2", ["-O", "raw"]), ("to deflate", "raw", "raw", ["-O", "qcow2", "-c"]),
+                ("from zstd", "zstd", "qcow2", ["-O", "raw"])):
+            self.bound(f"memory of convert {name}",
+                       lambda s=source, f=source_format, m=more: memory(v, "image", "convert", "-f", f, *m, p(s), p("out.v")) / (1 << 20), 64, "MiB")
 
     def commit(self):
         v, q, p = self.vireo, "qemu-img", self.path
@@ -153,9 +181,52 @@ class Bench:
                      [[q, "info", "--backing-chain", "--output", "json", p("i199")]], 4)
 
 
+    def large(self):
+        """Images whose size is all that is large: 100 GiB of which 10 are allocated, and 1 TiB with some MiB."""
+        v, q, p = self.vireo, "qemu-img", self.path
+        run(q, "create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", p("large10"), "10G")
+        run(q, "resize", "-q", p("large10"), "100G")
+        shutil.copyfile(p("large10"), p("large10b"))
+        os.truncate(p("large10b"), os.path.getsize(p("large10")))
+        self.compare("check of 100 GiB, 10 allocated", [v, "image", "check", p("large10")], [[q, "check", p("large10")]], 1)
+        self.compare("map of 100 GiB, 10 allocated", [v, "image", "map", "--output", "json", p("large10")],
+                     [[q, "map", "--output", "json", p("large10")]], 1)
+        self.compare("compare of 100 GiB, 10 allocated", [v, "image", "compare", p("large10"), p("large10b")],
+                     [[q, "compare", p("large10"), p("large10b")]], 1)
+        run(q, "create", "-q", "-f", "qcow2", p("tera"), "1T")
+        run("qemu-io", "-f", "qcow2", *sum((["-c", f"write -q -P 5 {piece}G 1M"] for piece in range(0, 1024, 16)), []), p("tera"))
+        for target in ("raw", "qcow2"):
+            self.compare(f"convert 1 TiB with 64 MiB to {target}",
+                         [v, "image", "convert", "-f", "qcow2", "-O", target, p("tera"), p("out.v")],
+                         [[q, "convert", "-f", "qcow2", "-O", target, p("tera"), p("out.q")]], 1)
+        self.bound("memory of check, 100 GiB", lambda: memory(v, "image", "check", p("large10")) / (1 << 20), 64, "MiB")
+        self.bound("memory of map, 1 TiB", lambda: memory(v, "image", "map", p("tera")) / (1 << 20), 64, "MiB")
+        if self.calls:
+            self.bound("info of 200 layers, as a call", lambda: 1000 * float(subprocess.check_output([self.calls, "info", p("i199"), "20"])), 2, "ms")
+            self.overlays(1000)
+
+    def overlays(self, count):
+        """New overlays by the library, beside as many processes of qemu-img."""
+        name = f"create of {count} overlays"
+        if self.only and not any(word in name for word in self.only.split()):
+            return
+        base, mine, theirs = self.path("i0"), self.path("mine"), self.path("theirs")
+        os.mkdir(mine)
+        os.mkdir(theirs)
+        ours = float(subprocess.check_output([self.calls, "create", base, mine, str(count)]))
+        start = time.monotonic()
+        for number in range(count):
+            run("qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", f"{theirs}/o{number}")
+        other = time.monotonic() - start
+        run("qemu-img", "check", "-q", f"{mine}/o{count - 1}")
+        self.rows.append({"what": name, "vireo": ours, "qemu-img": other, "ratio": other / ours, "bar": 10})
+        print(f"{name:44} {ours:8.3f} s {other:8.3f} s  x{other / ours:5.2f}  bar x10 {'ok' if other / ours >= 10 else 'BELOW'}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--vireo", default=os.path.join(os.path.dirname(__file__), "../.build/release/vireo"))
+    parser.add_argument("--calls", help="the program vireo-image-bench, for what is measured as library calls")
     parser.add_argument("--directory", default="/tmp")
     parser.add_argument("--mebibytes", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=ROUNDS)

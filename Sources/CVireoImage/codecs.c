@@ -98,6 +98,9 @@ void vireo_unpacker_free(struct vireo_unpacker *unpacker) {
 
 // A cluster may be several frames, and sectors of anything follow the last.
 static int unpack_zstd(ZSTD_DCtx *context, const void *bytes, size_t count, void *out, size_t wanted) {
+    // Nearly always it is one frame, which goes straight to its place; a stream would go through a buffer of its own.
+    size_t frame = ZSTD_findFrameCompressedSize(bytes, count);
+    if (!ZSTD_isError(frame) && ZSTD_decompressDCtx(context, out, wanted, bytes, frame) == wanted) return 0;
     ZSTD_inBuffer input = {bytes, count, 0};
     ZSTD_outBuffer output = {out, wanted, 0};
     ZSTD_DCtx_reset(context, ZSTD_reset_session_only);

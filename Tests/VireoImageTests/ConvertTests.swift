@@ -239,6 +239,7 @@ struct ChangeTests {
             #expect(throws: ImageError.self) { try image.resize(to: 16 << 20, below: nil) }
             try image.fillBitmap("again")
             #expect(try image.bitmaps().map(\.flags) == [[], [.auto]])
+            #expect(try image.bitmaps().count == 2)
             try image.removeBitmap("again")
             try image.clearBitmap("rests")
         }

@@ -194,6 +194,7 @@ private final class WatchedFiles: FileProvider {
         return try inner.open(path, access)
     }
 
+    func openResolved(_ path: String, _ access: FileAccess) throws -> any ImageFile { try open(path, access) }
     func create(_ path: String) throws -> any ImageFile { try inner.create(path) }
     func replace(_ path: String, sync: Bool, _ body: (any ImageFile) throws -> Void) throws { try inner.replace(path, body) }
     func list(_ directory: String) throws -> [String] { try inner.list(directory) }

@@ -237,6 +237,7 @@ final class SpyFiles: FileProvider {
         return file
     }
 
+    func openResolved(_ path: String, _ access: FileAccess) throws -> any ImageFile { try open(path, access) }
     func create(_ path: String) throws -> any ImageFile { throw ImageError.unsupported("read only") }
     func replace(_ path: String, sync: Bool, _ body: (any ImageFile) throws -> Void) throws {
         throw ImageError.unsupported("read only")

@@ -69,6 +69,6 @@ package struct OpenContext: Sendable {
         }
         let path = try files.resolve(ImagePath.joined(name, to: file.path))
         try ImagePolicy.check(path, named: name, within: policy.dataFiles, what: "a data file")
-        return try files.open(path, access)
+        return try files.openResolved(path, access)
     }
 }

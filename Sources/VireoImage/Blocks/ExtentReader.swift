@@ -4,7 +4,11 @@
 /// Reads guest bytes out of extents. Keeps the last compressed cluster that it took apart; for one thread at a time.
 package final class ExtentReader {
     private var unpackers: [Codec: Unpacker] = [:]
+    /// Compressed bytes from `packedPlace` on.
     private var packed: [UInt8] = []
+    private var packedPlace: (file: ObjectIdentifier, range: Range<UInt64>)?
+    /// Compressed bytes that are read at once where clusters are read one behind the other.
+    private static let readAhead = 128 << 10
     private var unit: [UInt8] = []
     private var unitPlace: (file: ObjectIdentifier, offset: UInt64)?
 
@@ -20,6 +24,10 @@ package final class ExtentReader {
             guard !overflow else { throw ImageError(.corrupt, "data lies past what a file can hold", path: place.file.path) }
             try place.file.readPadded(into: buffer, at: offset)
         case .compressed(let cluster):
+            if cluster.skip == 0, skip == 0, buffer.count == cluster.unit {
+                try unpack(cluster, into: buffer)
+                return true
+            }
             try unpack(cluster)
             let start = cluster.skip + Int(skip)
             guard start + buffer.count <= unit.count else { throw ImageError.corrupt("a compressed cluster is too short") }
@@ -29,7 +37,7 @@ package final class ExtentReader {
     }
 
     /// Forgets what it keeps: the file has changed.
-    package func reset() { unitPlace = nil }
+    package func reset() { (unitPlace, packedPlace) = (nil, nil) }
 
     private func unpack(_ cluster: CompressedCluster) throws {
         if let place = unitPlace, place.file == ObjectIdentifier(cluster.file), place.offset == cluster.offset,
@@ -38,20 +46,43 @@ package final class ExtentReader {
             return
         }
         unitPlace = nil
-        if packed.count < cluster.length { packed = [UInt8](repeating: 0, count: cluster.length) }
         if unit.count != cluster.unit { unit = [UInt8](repeating: 0, count: cluster.unit) }
+        try unit.withUnsafeMutableBytes { try unpack(cluster, into: $0) }
+        unitPlace = (ObjectIdentifier(cluster.file), cluster.offset)
+    }
+
+    /// Takes a cluster apart into `output`, which has room for exactly that.
+    private func unpack(_ cluster: CompressedCluster, into output: UnsafeMutableRawBufferPointer) throws {
         let unpacker = try unpackers[cluster.codec] ?? Unpacker(cluster.codec)
         unpackers[cluster.codec] = unpacker
-        let count = try packed.withUnsafeMutableBytes {
-            try cluster.file.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<cluster.length]), at: cluster.offset)
-        }
-        let good = packed.withUnsafeBytes { input in
-            unit.withUnsafeMutableBytes { unpacker.unpack(UnsafeRawBufferPointer(rebasing: input[..<count]), into: $0) }
-        }
-        guard good else {
+        let range = try load(cluster)
+        guard packed.withUnsafeBytes({ unpacker.unpack(UnsafeRawBufferPointer(rebasing: $0[range]), into: output) }) else {
             throw ImageError(.corrupt, "the compressed cluster at \(cluster.offset) does not decompress", path: cluster.file.path)
         }
-        unitPlace = (ObjectIdentifier(cluster.file), cluster.offset)
+    }
+
+    /// Has the cluster's bytes in `packed`, and says where in it; fewer only at the end of the file.
+    private func load(_ cluster: CompressedCluster) throws -> Range<Int> {
+        let (end, overflow) = cluster.offset.addingReportingOverflow(UInt64(cluster.length))
+        guard !overflow else {
+            throw ImageError(.corrupt, "a compressed cluster lies past what a file can hold", path: cluster.file.path)
+        }
+        let file = ObjectIdentifier(cluster.file)
+        if let place = packedPlace, place.file == file, place.range.contains(cluster.offset), end <= place.range.upperBound {
+            let start = Int(cluster.offset - place.range.lowerBound)
+            return start..<start + cluster.length
+        }
+        // Clusters that were written in order lie one behind the other.
+        let isNext =
+            packedPlace.map { $0.file == file && ($0.range.lowerBound...$0.range.upperBound).contains(cluster.offset) } ?? false
+        packedPlace = nil
+        let wanted = isNext ? max(cluster.length, Self.readAhead) : cluster.length
+        if packed.count < wanted { packed = [UInt8](repeating: 0, count: wanted) }
+        let count = try packed.withUnsafeMutableBytes {
+            try cluster.file.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<wanted]), at: cluster.offset)
+        }
+        packedPlace = (file, cluster.offset..<cluster.offset + UInt64(count))
+        return 0..<min(count, cluster.length)
     }
 }
 

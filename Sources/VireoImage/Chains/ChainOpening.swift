@@ -62,8 +62,9 @@ extension ImageChain {
         }
         // The name is opened, not what it was resolved to, so that locks and errors are about what people wrote; where a policy
         // of directories holds, it is the file that was checked.
-        let opened = context.policy.backing == .anywhere ? path : resolved
-        let file = try context.files.open(opened, context.access)
+        let file =
+            context.policy.backing == .anywhere
+            ? try context.files.open(path, context.access) : try context.files.openResolved(resolved, context.access)
         let driver = try format.map { try FormatDriver.of($0) } ?? FormatDriver.detect(file)
         return (try naming(path) { try driver.open(file, context) }, path)
     }

@@ -108,6 +108,17 @@ package final class HostFile: ImageFile {
         return FileRegion(isData: true, end: hole > start ? min(UInt64(hole), size) : size)
     }
 
+    package func shareBlocks(_ range: Range<UInt64>, of source: any ImageFile, at offset: UInt64) throws -> Bool {
+        guard let other = source.descriptor, !isDevice, !range.isEmpty else { return false }
+        let result = vireo_clone_range(
+            other, try position(offset, plus: 0), number, try position(range.lowerBound, plus: 0),
+            try position(range.upperBound - range.lowerBound, plus: 0))
+        if result == 0 { return true }
+        // Every reason but these two is one to copy the bytes: another file system, one that shares none, blocks that do not fit.
+        guard errno != ENOSPC, errno != EIO else { throw ImageError.system(errno, "share blocks", path) }
+        return false
+    }
+
     private func writeZeros(_ range: Range<UInt64>) throws {
         let zeros = [UInt8](repeating: 0, count: 1 << 16)
         var offset = range.lowerBound

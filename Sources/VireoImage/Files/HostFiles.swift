@@ -1,6 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CVireoImage
 import Glibc
 
 /// The host's file system. Files are opened close-on-exec and locked as QEMU locks them.
@@ -11,9 +12,21 @@ package struct HostFiles: FileProvider {
     package init(patience: Duration = .zero) { self.patience = patience }
 
     package func open(_ path: String, _ access: FileAccess) throws -> any ImageFile {
-        // O_NONBLOCK: opening a FIFO must not wait for its other end; it has no effect on files and block devices.
-        let flags = (access == .write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK
-        let descriptor = Glibc.open(path, flags)
+        try adopt(Glibc.open(path, Self.flags(access)), path, access)
+    }
+
+    package func openResolved(_ path: String, _ access: FileAccess) throws -> any ImageFile {
+        let descriptor = vireo_open_without_links(path, Self.flags(access))
+        if descriptor < 0, errno == ELOOP {
+            throw ImageError(.refused, "a part of its path became a link while it was opened", path: path, errno: ELOOP)
+        }
+        return try adopt(descriptor, path, access)
+    }
+
+    // O_NONBLOCK: opening a FIFO must not wait for its other end; it has no effect on files and block devices.
+    private static func flags(_ access: FileAccess) -> CInt { (access == .write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK }
+
+    private func adopt(_ descriptor: CInt, _ path: String, _ access: FileAccess) throws -> any ImageFile {
         guard descriptor >= 0 else { throw ImageError.system(errno, access == .write ? "open it for writing" : "open it", path) }
         let file = try HostFile(adopting: descriptor, path: path, isWritable: access == .write)
         try ImageLock.take(descriptor, access, path: path, patience: patience)

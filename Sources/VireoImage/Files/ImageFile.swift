@@ -27,6 +27,9 @@ package protocol ImageFile: AnyObject, Sendable {
     func zero(_ range: Range<UInt64>, _ mode: ZeroMode) throws
     /// Reserves space for a range, and grows the file to its end; the bytes that were not there are zeros.
     func allocate(_ range: Range<UInt64>) throws
+    /// Makes a range hold the bytes of `source` from `offset` on by sharing its blocks. False, and nothing happened, where that
+    /// cannot be done.
+    func shareBlocks(_ range: Range<UInt64>, of source: any ImageFile, at offset: UInt64) throws -> Bool
     /// Where the data or the hole at `offset` ends. At the end of the file and past it: an empty hole.
     func region(at offset: UInt64) throws -> FileRegion
 
@@ -54,6 +57,9 @@ package struct FileRegion: Hashable, Sendable {
 }
 
 extension ImageFile {
+    /// Only files of a host have blocks to share.
+    package func shareBlocks(_ range: Range<UInt64>, of source: any ImageFile, at offset: UInt64) throws -> Bool { false }
+
     package func isSame(as other: any ImageFile) -> Bool { self === other }
 
     /// Reads `count` bytes into an array; fewer only at the end of the file.
@@ -92,6 +98,9 @@ extension UnsafeMutableRawBufferPointer {
 package protocol FileProvider: Sendable {
     /// Opens a file and locks it as `access` asks.
     func open(_ path: String, _ access: FileAccess) throws -> any ImageFile
+    /// The same for a path that `resolve` gave: refused where one of its parts has become a link meanwhile, so that what was held against
+    /// a policy is what is opened.
+    func openResolved(_ path: String, _ access: FileAccess) throws -> any ImageFile
     /// Makes a file that is not there yet, empty, open for writing and locked.
     func create(_ path: String) throws -> any ImageFile
     /// Makes the file at `path` anew: `body` fills it, and only when that is done does it take the place of what was there.

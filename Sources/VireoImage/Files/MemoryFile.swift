@@ -99,6 +99,9 @@ package final class MemoryFiles: FileProvider {
         return file
     }
 
+    /// There are no links in memory.
+    package func openResolved(_ path: String, _ access: FileAccess) throws -> any ImageFile { try open(path, access) }
+
     package func create(_ path: String) throws -> any ImageFile {
         try files.withLock { files in
             guard files[path] == nil else { throw ImageError.system(EEXIST, "create it", path) }

@@ -2,13 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import Synchronization
 
 /// Writes a raw file: data where data is, holes for runs of zeros.
 final class RawSink: ConvertSink {
+    var placesInOrder: Bool { false }
     fileprivate let file: any ImageFile
     fileprivate let sparse: Int
+    fileprivate let size: UInt64
+    /// Whether the file system may share the blocks of source and target.
+    fileprivate let shares: Atomic<Bool>
 
-    init(_ file: any ImageFile, sparse: UInt64) { (self.file, self.sparse) = (file, Int(clamping: sparse)) }
+    /// - Parameter sparse: runs of zeros that become holes; 0 wants every byte to have a place of its own, so that nothing is shared.
+    init(_ file: any ImageFile, size: UInt64, sparse: UInt64) {
+        (self.file, self.size, self.sparse) = (file, size, Int(clamping: sparse))
+        shares = Atomic(sparse > 0 && file.descriptor != nil)
+    }
 
     func lane(capacity: Int) throws -> any ConvertLane { Lane(self, capacity) }
 
@@ -28,6 +37,24 @@ final class RawSink: ConvertSink {
         func fill(_ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
             self.count = count
             try body(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
+        }
+
+        func share(_ piece: Stretch) throws -> Bool {
+            guard sink.shares.load(ordering: .relaxed) else { return false }
+            for part in piece.parts {
+                let offset = piece.start + UInt64(part.at)
+                switch part.extent.content {
+                case .zero, .unallocated: continue
+                case .compressed: return false
+                case .data(let place):
+                    guard try sink.file.shareBlocks(offset..<offset + part.extent.length, of: place.file, at: place.offset) else {
+                        // Where it cannot be done once it is not tried again, but for the end of a file, which may lie within a block.
+                        if offset + part.extent.length < sink.size { sink.shares.store(false, ordering: .relaxed) }
+                        return false
+                    }
+                }
+            }
+            return true
         }
 
         func prepare(_ piece: Stretch) throws { start = piece.start }
@@ -55,6 +82,7 @@ final class RawSink: ConvertSink {
 
 /// Writes a new qcow2 image. The builder is only touched in `place`, which one thread runs at a time.
 final class QCOW2Sink: ConvertSink, @unchecked Sendable {
+    var placesInOrder: Bool { true }
     fileprivate let builder: QCOW2Builder
     fileprivate let size: UInt64
     fileprivate let compressed: Bool
@@ -99,6 +127,8 @@ final class QCOW2Sink: ConvertSink, @unchecked Sendable {
             try body(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count]))
             UnsafeMutableRawBufferPointer(rebasing: buffer[count..<self.count]).zeroFill()
         }
+
+        func share(_ piece: Stretch) throws -> Bool { false }
 
         func prepare(_ piece: Stretch) throws {
             fates.removeAll(keepingCapacity: true)

@@ -34,6 +34,20 @@ package struct ImageMeasure: Hashable, Sendable {
         return ImageMeasure(required: metadata + data, fullyAllocated: metadata + aligned, bitmaps: bitmaps)
     }
 
+    /// Bytes for the bitmaps of an image in a copy with these clusters, as if every bit of them were stored (qcow2_get_persistent_dirty_bitmap_size
+    /// of QEMU), stored properly or not.
+    package static func bitmapBytes(of image: QCOW2Image, clusterSize: UInt64) throws -> UInt64 {
+        func up(_ value: UInt64) -> UInt64 { (value + clusterSize - 1) / clusterSize * clusterSize }
+        let size = image.virtualSize
+        var (bytes, directory): (UInt64, UInt64) = (0, 0)
+        for bitmap in try image.bitmaps() {
+            let bits = up(try bitmap.byteCount(diskSize: size))
+            bytes += bits + up(bits / clusterSize * 8)
+            directory += UInt64(bitmap.encoded.count)
+        }
+        return bytes + up(directory)
+    }
+
     /// Bytes of the refcount blocks and their table for `clusters` clusters, themselves included.
     package static func refcountBytes(clusters: UInt64, _ geometry: QCOW2Geometry) -> UInt64 {
         var (blocks, table, last): (UInt64, UInt64, UInt64) = (0, 0, .max)

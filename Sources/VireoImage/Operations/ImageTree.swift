@@ -12,10 +12,29 @@ package struct ImageTree: Sendable {
         package var format: ImageFormat?
         package var virtualSize: UInt64 = 0
         package var allocatedBytes: UInt64 = 0
+        /// Bytes on disk that removing it and all that stand on it would free, with the layers below that only serve those.
+        package var exclusiveBytes: UInt64 = 0
+        /// Bytes on disk of the layers below it on which others stand, too.
+        package var sharedBytes: UInt64 = 0
         /// Why it could not be looked at.
         package var problem: String?
         /// Images that stand on it.
         package var children: [Node] = []
+
+        /// The same with the bytes that belong to it: below it lie `alone` bytes that nobody else stands on, and `shared`.
+        func counted(alone: UInt64, shared: UInt64) -> Node {
+            var node = self
+            let serves = alone &+ allocatedBytes
+            node.children = children.map {
+                children.count > 1 ? $0.counted(alone: 0, shared: shared &+ serves) : $0.counted(alone: serves, shared: shared)
+            }
+            node.exclusiveBytes = alone &+ node.treeBytes
+            node.sharedBytes = shared
+            return node
+        }
+
+        /// Bytes on disk of it and all that stand on it.
+        private var treeBytes: UInt64 { children.reduce(allocatedBytes) { $0 &+ $1.treeBytes } }
     }
 
     /// Images that stand on none, or on one that cannot be found.
@@ -49,7 +68,7 @@ package struct ImageTree: Sendable {
             node.children = (children[key] ?? []).sorted().compactMap(grown)
             return node
         }
-        roots = nodes.keys.filter { parents[$0] == nil }.sorted().compactMap(grown)
+        roots = nodes.keys.filter { parents[$0] == nil }.sorted().compactMap(grown).map { $0.counted(alone: 0, shared: 0) }
         // What is left stands on itself in a circle.
         for key in nodes.keys.sorted() where !seen.contains(key) {
             var node = nodes[key]
@@ -111,7 +130,10 @@ package struct ImageTree: Sendable {
     private static func json(_ node: Node) -> JSONValue {
         var fields: JSONObject = ["filename": .string(node.name)]
         if let format = node.format { fields.members.append(("format", .string(format.rawValue))) }
-        fields.members += [("virtual-size", JSONValue(node.virtualSize)), ("actual-size", JSONValue(node.allocatedBytes))]
+        fields.members += [
+            ("virtual-size", JSONValue(node.virtualSize)), ("actual-size", JSONValue(node.allocatedBytes)),
+            ("exclusive-size", JSONValue(node.exclusiveBytes)), ("shared-size", JSONValue(node.sharedBytes)),
+        ]
         if let problem = node.problem { fields.members.append(("problem", .string(problem))) }
         fields.members.append(("overlays", .array(node.children.map(json))))
         return .object(fields)

@@ -34,6 +34,12 @@ struct ImageConvertCommand: ParsableCommand {
     @Flag(name: .long, help: "The copy stands on what the source stands on; only its top layer is copied.")
     var shallow = false
 
+    @Flag(name: .long, help: "Copy the persistent bitmaps of the source's top layer, too.")
+    var bitmaps = false
+
+    @Flag(name: .long, help: "With --bitmaps: leave out those that were not stored properly.")
+    var skipBrokenBitmaps = false
+
     @Option(name: .customShort("S"), help: "Zeros of at least this many bytes become a hole; 0 for none.")
     var sparse: ImageSize?
 
@@ -62,6 +68,7 @@ struct ImageConvertCommand: ParsableCommand {
             var convert = ConvertOptions(format: target)
             convert.compressed = compressed
             convert.threads = threads
+            convert.bitmaps = bitmaps ? skipBrokenBitmaps ? .sound : .all : .none
             if let sparse { convert.sparse = sparse.bytes }
             var values = try FormatOptions(formatOptions)
             let named = values.take("backing_file") ?? backing
@@ -77,7 +84,7 @@ struct ImageConvertCommand: ParsableCommand {
 
     /// From or to a format that qemu-img reads or writes for us.
     private func convertForeign() throws {
-        guard backing == nil, !shallow, snapshot == nil, !compressed else {
+        guard backing == nil, !shallow, snapshot == nil, !compressed, !bitmaps else {
             throw CLIError("only a copy of a whole disk can be made from or to the formats that qemu-img converts for us")
         }
         let words = formatOptions.flatMap { $0.split(separator: ",").map(String.init) }

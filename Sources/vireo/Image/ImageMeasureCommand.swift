@@ -47,6 +47,11 @@ struct ImageMeasureCommand: ParsableCommand {
             clusterBits: new.clusterSize.trailingZeroBitCount, extended: new.extendedL2,
             refcountOrder: new.refcountBits.trailingZeroBitCount)
         let data = try chain.map { try $0.dataBytes(unit: geometry.clusterSize) } ?? 0
-        return .qcow2(size: size, data: new.preallocation == .falloc || new.preallocation == .full ? size : data, geometry)
+        let bitmaps = try (chain?.top as? QCOW2Image).flatMap { image in
+            new.version >= 3 ? try ImageMeasure.bitmapBytes(of: image, clusterSize: geometry.clusterSize) : nil
+        }
+        return .qcow2(
+            size: size, data: new.preallocation == .falloc || new.preallocation == .full ? size : data, geometry, bitmaps: bitmaps
+        )
     }
 }

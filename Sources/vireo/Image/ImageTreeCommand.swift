@@ -27,7 +27,8 @@ struct ImageTreeCommand: ParsableCommand {
         let branch = isRoot ? "" : isLast ? "└── " : "├── "
         let facts =
             node.problem
-            ?? "\(node.format?.rawValue ?? "?"), \(ImageText.size(node.virtualSize)), \(ImageText.size(node.allocatedBytes)) on disk"
+            ?? "\(node.format?.rawValue ?? "?"), \(ImageText.size(node.virtualSize)), \(ImageText.size(node.allocatedBytes)) on disk, "
+            + "\(ImageText.size(node.exclusiveBytes)) go with it, \(ImageText.size(node.sharedBytes)) shared"
         Terminal.standardOutput.write("\(prefix)\(branch)\(node.name)  (\(facts))\n")
         let inner = isRoot ? "" : prefix + (isLast ? "    " : "│   ")
         for (index, child) in node.children.enumerated() { print(child, prefix: inner, isLast: index == node.children.count - 1) }

@@ -13,9 +13,15 @@ package struct QCOW2Amendment: Hashable, Sendable {
 }
 
 extension QCOW2Image {
-    /// Changes the version or the compatible features. Going back to version 2 is refused where the image uses what that does not know.
-    package func amend(_ change: QCOW2Amendment) throws {
-        if change.version == 2 { try checkFitsVersion2() }
+    /// Changes the version or the compatible features. Going back to version 2 is refused where the image uses what that does not know;
+    /// zero clusters of the disk, which it does not know either, are given back, or written where something lies below them.
+    ///
+    /// Old or new: the header with the other version is written last.
+    package func amend(_ change: QCOW2Amendment, progress: ImageProgress = ImageProgress()) throws {
+        if change.version == 2, header.version != 2 {
+            try checkFitsVersion2()
+            try expandZeros(progress)
+        }
         try changeHeader { header in
             if let version = change.version, version != header.version {
                 header.version = version
@@ -41,14 +47,39 @@ extension QCOW2Image {
         guard header.incompatible.isEmpty else { throw refuse("it uses features such as subclusters or zstd") }
         guard header.refcountOrder == 4 else { throw refuse("it has refcounts of \(header.refcountBits) bits") }
         guard try bitmaps().isEmpty else { throw refuse("it has bitmaps") }
-        let disks: [any DiskImage] = [self] + (try snapshots().map { try view(of: $0) })
-        for disk in disks {
+        for snapshot in try snapshots() {
+            let disk = try view(of: snapshot)
             var position: UInt64 = 0
             while position < disk.virtualSize {
                 let extent = try disk.extent(at: position, limit: disk.virtualSize - position)
-                if case .zero = extent.content { throw refuse("it has zero clusters, the first at \(position)") }
+                if case .zero = extent.content {
+                    throw refuse("its snapshot '\(snapshot.name)' has zero clusters, the first at \(position)")
+                }
                 position += extent.length
             }
         }
+    }
+
+    /// Leaves no zero cluster in the disk, which shows the same.
+    private func expandZeros(_ progress: ImageProgress) throws {
+        let zeros = [UInt8](repeating: 0, count: 1 << 20)
+        var position: UInt64 = 0
+        progress.begin(total: virtualSize)
+        while position < virtualSize {
+            try progress.check()
+            let extent = try extent(at: position, limit: min(UInt64(zeros.count), virtualSize - position))
+            if case .zero = extent.content {
+                let range = position..<position + extent.length
+                try writing { writer in
+                    if writer.core.header.backingName == nil { return try writer.discard(range, isBacked: false) }
+                    try zeros.withUnsafeBytes {
+                        try writer.write(UnsafeRawBufferPointer(rebasing: $0[..<Int(extent.length)]), at: position, below: nil)
+                    }
+                }
+            }
+            position += extent.length
+            progress.advance(to: position)
+        }
+        try flush()
     }
 }

@@ -30,8 +30,10 @@ extension QCOW2Image: WritableDiskImage {
 
     package func resize(to size: UInt64, below: ImageChain?) throws {
         guard size % 512 == 0 else { throw ImageError(.invalidArgument, "a disk's size is a multiple of 512", path: file.path) }
-        try changing(below) { writer in
-            try writer.refuseResizeWithBitmaps()
+        try writing { writer in
+            try refuseUnseen(below, writer)
+            try writer.refuseResizeWithBrokenBitmaps()
+            // Bitmaps are resized with the disk, and nothing that they tell of changes.
             try writer.resize(to: size, below: below)
         }
     }
@@ -41,11 +43,15 @@ extension QCOW2Image: WritableDiskImage {
     /// Runs a change of guest data, which needs to see what is below.
     private func changing(_ below: ImageChain?, _ body: (QCOW2Writer) throws -> Void) throws {
         try writing { writer in
-            guard below != nil || writer.core.header.backingName == nil else {
-                throw ImageError(.invalidArgument, "it stands on another image, which has to be open for this", path: file.path)
-            }
+            try refuseUnseen(below, writer)
             try writer.noteGuestChange()
             try body(writer)
+        }
+    }
+
+    private func refuseUnseen(_ below: ImageChain?, _ writer: QCOW2Writer) throws {
+        guard below != nil || writer.core.header.backingName == nil else {
+            throw ImageError(.invalidArgument, "it stands on another image, which has to be open for this", path: file.path)
         }
     }
 

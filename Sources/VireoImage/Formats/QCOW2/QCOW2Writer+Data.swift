@@ -252,14 +252,9 @@ extension QCOW2Writer {
             }
             core.header.virtualSize = old
             try commit()
-            core.header.virtualSize = size
-            headerChanged = true
-            try commit()
-            return
+            return try changeSize(to: size)
         }
-        core.header.virtualSize = size
-        headerChanged = true
-        try commit()
+        try changeSize(to: size)
         try dropTail(from: (size + geometry.clusterSize - 1) & ~(geometry.clusterSize - 1))
         try commit()
     }

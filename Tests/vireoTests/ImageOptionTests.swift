@@ -1,0 +1,81 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Testing
+import VireoImage
+
+@testable import vireo
+
+@Suite("Options of vireo image")
+struct ImageOptionTests {
+    @Test(
+        "Sizes are bytes, or have qemu-img's letters",
+        arguments: [
+            ("512", 512), ("1k", 1024), ("1.5K", 1536), ("2M", 2 << 20), ("64G", 64 << 30), ("1t", 1 << 40), ("3P", 3 << 50),
+            ("0", 0),
+            ("7b", 7),
+        ] as [(String, UInt64)])
+    func sizes(text: String, bytes: UInt64) { #expect(ImageSize(argument: text)?.bytes == bytes) }
+
+    @Test("What is no size is refused", arguments: ["", "k", "-1", "1X", "99999999999999999999", "16E", "nan", "inf", "1e400"])
+    func badSizes(text: String) { #expect(ImageSize(argument: text) == nil) }
+
+    @Test("A new size may be more or less than the present one, and fills a sector")
+    func resize() throws {
+        #expect(try ImageResizeCommand.target("1M", now: 5) == 1 << 20)
+        #expect(try ImageResizeCommand.target("+1", now: 1 << 20) == (1 << 20) + 512)
+        #expect(try ImageResizeCommand.target("-1M", now: 3 << 20) == 2 << 20)
+        for text in ["-2M", "+9223372036854775807", "x", "+", ""] {
+            #expect(throws: (any Error).self, "\(text)") { try ImageResizeCommand.target(text, now: 1 << 20) }
+        }
+    }
+
+    @Test("Options of a format are taken as by qemu-img, and the others are named")
+    func formatOptions() throws {
+        var values = try FormatOptions(["cluster_size=4k,compat=v2", "lazy_refcounts=off"])
+        var options = QCOW2Options()
+        try values.apply(to: &options, format: .qcow2)
+        #expect(options.clusterSize == 4096 && options.version == 2 && !options.lazyRefcounts)
+        for bad in ["cluster_size=x", "compat=1.2", "refcount_bits=many", "compression_type=lzma", "extended_l2=2", "what=1"] {
+            var values = try FormatOptions([bad])
+            #expect(throws: (any Error).self, "\(bad)") { try values.apply(to: &options, format: .qcow2) }
+        }
+        var raw = try FormatOptions(["cluster_size=4k"])
+        #expect(throws: (any Error).self) { try raw.apply(to: &options, format: .raw) }
+    }
+
+    @Test("qemu-img's spellings of convert are understood")
+    func convert() throws {
+        let words = [
+            "image", "convert", "-p", "-c", "-f", "raw", "-O", "qcow2", "-o", "compression_type=zstd", "-S", "64k", "-m", "8",
+            "-W",
+        ]
+        let command = try #require(
+            try Vireo.parseAsRoot(words + ["-B", "base", "-F", "qcow2", "--bitmaps", "a", "b"]) as? ImageConvertCommand)
+        #expect(command.compressed && command.bitmaps && !command.skipBrokenBitmaps && command.progress.percent)
+        #expect(command.options.format == .raw && command.target == .qcow2 && command.backing == "base")
+        #expect(command.sparse?.bytes == 65536 && command.threads == 8 && command.source == "a" && command.path == "b")
+    }
+
+    @Test(
+        "What makes no sense is refused before any file is opened",
+        arguments: [
+            ["image", "snapshot", "-c", "a", "-d", "b", "x"], ["image", "bitmap", "x", "b"], ["image", "measure", "-O", "qcow2"],
+            ["image", "measure", "--size", "1G", "x"], ["image", "info", "--image-opts", "driver=raw"],
+            ["image", "convert", "a"],
+            ["image", "rebase", "x"], ["image", "nothing"],
+        ])
+    func refused(arguments: [String]) { #expect(throws: (any Error).self) { try Vireo.parseAsRoot(arguments) } }
+
+    @Test("Commit, pull and rebase say with --force that others may be damaged")
+    func force() throws {
+        let commit = try #require(
+            try Vireo.parseAsRoot(["image", "commit", "-d", "-b", "base", "--force", "x"]) as? ImageCommitCommand)
+        #expect(commit.keep && commit.force && commit.base == "base")
+        let pull = try #require(try Vireo.parseAsRoot(["image", "pull", "--force", "x"]) as? ImagePullCommand)
+        #expect(pull.force && pull.base == nil)
+        let rebase = try #require(try Vireo.parseAsRoot(["image", "rebase", "-u", "-b", "", "x"]) as? ImageRebaseCommand)
+        #expect(rebase.unsafe && !rebase.force && rebase.backing.isEmpty)
+    }
+}
