@@ -7,8 +7,7 @@
 set -euo pipefail
 
 build=(build-essential ca-certificates comerr-dev git libdeflate-dev libext2fs-dev libisal-dev libsqlite3-dev libzstd-dev pkg-config python3 zlib1g-dev)
-demo=(dnsmasq-base iproute2 libvirt-clients nftables ovmf qemu-system-x86 qemu-utils seabios)
-test=(dosfstools e2fsprogs fdisk libvirt-daemon-system libxml2-utils lvm2 mtools openssl python3-libvirt swtpm)
+test=(dosfstools e2fsprogs fdisk iproute2 libvirt-daemon-system libxml2-utils lvm2 mtools openssl python3-libvirt swtpm xfsprogs)
 bench=(libvirt-dev)
 
 case ${1:-build} in

@@ -48,6 +48,14 @@ off_t vireo_next_data(int fd, off_t offset) { return lseek(fd, offset, SEEK_DATA
 
 off_t vireo_next_hole(int fd, off_t offset) { return lseek(fd, offset, SEEK_HOLE); }
 
+ssize_t vireo_copy_range(int from, off_t from_offset, int to, off_t to_offset, size_t length) {
+    return copy_file_range(from, &from_offset, to, &to_offset, length, 0);
+}
+
+int vireo_start_writing(int fd, off_t offset, off_t length) {
+    return sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
 int vireo_clone_range(int from, off_t from_offset, int to, off_t to_offset, off_t length) {
     struct file_clone_range range = {
         .src_fd = from, .src_offset = (uint64_t)from_offset, .src_length = (uint64_t)length, .dest_offset = (uint64_t)to_offset};

@@ -21,6 +21,10 @@ int vireo_zero_range(int fd, off_t offset, off_t length);
 // lseek with SEEK_DATA, SEEK_HOLE.
 off_t vireo_next_data(int fd, off_t offset);
 off_t vireo_next_hole(int fd, off_t offset);
+// Copies within the kernel, sharing blocks where the file system can; returns the bytes copied, 0 at the end of the source.
+ssize_t vireo_copy_range(int from, off_t from_offset, int to, off_t to_offset, size_t length);
+// Begins to write a range of the page cache to its disk, and does not wait.
+int vireo_start_writing(int fd, off_t offset, off_t length);
 // Makes a range of one file share the blocks of another; EOPNOTSUPP, EXDEV or EINVAL where the file system cannot.
 int vireo_clone_range(int from, off_t from_offset, int to, off_t to_offset, off_t length);
 
