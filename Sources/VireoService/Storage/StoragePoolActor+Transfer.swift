@@ -64,6 +64,7 @@ extension StoragePoolActor {
             throw VireoError(
                 .noSupport, "volume '\(name)' is no file or device, and nothing can be written to it", origin: .storage)
         }
+        try await waitForUpload(of: name)
         _ = try beginVolumeJob(name, .volumeUpload, client)
         do {
             try await requireUnused(volume, to: "upload to")
@@ -75,6 +76,14 @@ extension StoragePoolActor {
         } catch {
             volumeJobs[name] = nil
             throw error
+        }
+    }
+
+    /// Waits a moment for an upload to a volume to end: one that its client has just given up is still being cleared away.
+    func waitForUpload(of name: String) async throws {
+        let deadline = ContinuousClock.now + .seconds(2)
+        while volumeJobs[name]?.kind == .volumeUpload, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(10))
         }
     }
 

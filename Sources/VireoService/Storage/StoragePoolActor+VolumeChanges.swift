@@ -28,6 +28,7 @@ extension StoragePoolActor {
         async throws
     {
         let volume = try volume(named: name)
+        try await waitForUpload(of: name)
         _ = try beginVolumeJob(name, .volumeDelete, client)
         defer { volumeJobs[name] = nil }
         try await requireUnneeded(volume, force: force, allowsDefined: allowsDefined)
@@ -80,6 +81,7 @@ extension StoragePoolActor {
             throw VireoError(.noSupport, "volume '\(name)' is no file or device, and has no size to be changed", origin: .storage)
         }
         let capacity = try newCapacity(of: volume, requested, options)
+        try await waitForUpload(of: name)
         _ = try beginVolumeJob(name, .volumeResize, client)
         defer { volumeJobs[name] = nil }
         try await requireUnused(volume, to: "resize")
@@ -122,6 +124,7 @@ extension StoragePoolActor {
         guard let path = volume.target.path, volume.kind == .file || volume.kind == .block else {
             throw VireoError(.noSupport, "volume '\(name)' is no file or device, and cannot be wiped", origin: .storage)
         }
+        try await waitForUpload(of: name)
         let (job, progress) = (try beginVolumeJob(name, .volumeWipe, client), VolumeProgress())
         defer { volumeJobs[name] = nil }
         try await requireUnneeded(volume, force: false, allowsDefined: true)

@@ -9,7 +9,7 @@ package import VireoXML
 /// Pools of type dir: a directory whose files are volumes.
 package struct DirectoryBackend: StorageBackend {
     /// The mode of directories that are made, where none is stated (libvirt's default).
-    static let defaultMode: UInt32 = 0o755
+    static let defaultMode: UInt32 = 0o711
 
     package init() {}
 
