@@ -68,12 +68,14 @@ struct ServerTests {
             let client = try await LibvirtClient(path: path)
             try await client.open()
             let failure = try await #require(throws: LibvirtClient.Failure.self) {
-                try await client.call(RemoteCalls.networkDefineXml, RemoteNetworkDefineXmlArgs(xml: ""))
+                let dom = RemoteNonnullDomain(name: "", uuid: XDRUUID(bytes: [UInt8](repeating: 0, count: 16)), id: -1)
+                return try await client.call(
+                    RemoteCalls.domainMigrateGetMaxSpeed, RemoteDomainMigrateGetMaxSpeedArgs(dom: dom, flags: 0))
             }
             #expect(failure.code == .noSupport)
-            #expect(failure.message == "this function is not supported by the connection driver: virNetworkDefineXML")
+            #expect(failure.message == "this function is not supported by the connection driver: virDomainMigrateGetMaxSpeed")
             #expect(failure.wire.str1 == "this function is not supported by the connection driver: %s")
-            #expect(failure.wire.str2 == "virNetworkDefineXML")
+            #expect(failure.wire.str2 == "virDomainMigrateGetMaxSpeed")
             #expect(failure.wire.level == 2 && failure.wire.int1 == -1 && failure.wire.int2 == -1)
             await client.close()
         }
