@@ -57,6 +57,8 @@ struct NetworkXMLTests {
             ("<dns><txt name='a b' value='c'/></dns>", .xmlError),
             ("<dns enable='no'><txt name='a' value='c'/></dns>", .xmlError),
             ("<portgroup name='a'/><portgroup name='a'/>", .xmlError),
+            ("<domain name='a&#10;dhcp-script=/bin/sh'/>", .xmlError),
+            ("<ip address='10.0.0.1' prefix='24'><tftp root='/a&#10;dhcp-script=/bin/sh'/></ip>", .xmlError),
             (
                 "<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.2' end='10.0.0.3'/></dhcp></ip><ip address='10.1.0.1' prefix='24'><dhcp><range start='10.1.0.2' end='10.1.0.3'/></dhcp></ip>",
                 .configUnsupported

@@ -131,6 +131,9 @@ extension Network.Bridge {
 extension Network.DNSDomain {
     init(_ element: XMLElement) throws(VireoError) {
         self.init(name: try element.required("name"))
+        guard !name.contains(where: { $0.isWhitespace || ",/#\0".contains($0) }) else {
+            throw .badNetwork("the domain name '\(name)' of a network must not hold blanks, commas, slashes or number signs")
+        }
         isLocalOnly = try element.yesNo("localOnly")
         registers = try element.yesNo("register")
     }

@@ -11,6 +11,7 @@ extension NetworkIP {
         (netmask, prefix) = try element.mask(of: address)
         hasLocalPTR = try element.yesNo("localPtr")
         tftpRoot = element.child("tftp")?.nonEmpty("root")
+        try Self.checkLine(tftpRoot, element)
         guard let dhcp = element.child("dhcp") else { return }
         ranges = try dhcp.children("range", as: DHCPRange.init)
         for range in ranges { try check(range) }
@@ -20,6 +21,15 @@ extension NetworkIP {
         guard address.family == .ipv4 else { throw .badNetwork("\(boot.path): bootp is for IPv4 only") }
         bootFile = boot.nonEmpty("file")
         bootServer = boot.nonEmpty("server")
+        try Self.checkLine(bootFile, boot)
+        try Self.checkLine(bootServer, boot)
+    }
+
+    /// Refuses what would be more than one line to dnsmasq.
+    private static func checkLine(_ text: String?, _ element: XMLElement) throws(VireoError) {
+        guard text?.contains(where: \.isNewline) != true else {
+            throw .badNetwork("\(element.path): paths and servers are one line each")
+        }
     }
 
     /// - Throws: `xmlError` when the range is none, or not inside the network.
