@@ -40,7 +40,6 @@ DEFINITIONS = [
 
 REFUSED = [
     "<ip address='999.1.1.1' netmask='255.255.255.0'/>",
-    "<ip address='10.126.0.1' netmask='255.0.255.0'/>",
     BRIDGE + IP % "<dhcp><range start='10.126.0.99' end='10.126.0.10'/></dhcp>",
     BRIDGE + IP % "<dhcp><range start='10.99.0.1' end='10.99.0.9'/></dhcp>",
     "<forward mode='bridge'/>" + IP % "",

@@ -217,7 +217,7 @@ def table():
     return subprocess.run(["nft", "list", "table", "bridge", "vireo_filter"], capture_output=True, text=True).stdout
 
 
-@test("A packet filter keeps a guest from using addresses of others, through a restart of the daemon, and is gone without a trace")
+@test("A packet filter keeps a guest from using addresses of others, through a restart of the daemon, and is gone without a trace", alone=True)
 def clean_traffic(t):
     wire, daemon = Wire(t), t.daemon()
     t.true(wire.passes(), "packets pass without a filter")
@@ -241,7 +241,7 @@ def clean_traffic(t):
     t.equal(table(), "", "what is left of the rules")
 
 
-@test("The address of a guest is learnt from its packets, and holds from then on")
+@test("The address of a guest is learnt from its packets, and holds from then on", alone=True)
 def learnt_address(t):
     wire, daemon = Wire(t), t.daemon()
     connection = daemon.connect()
@@ -256,7 +256,7 @@ def learnt_address(t):
     daemon.connect().nwfilterBindingLookupByPortDev(wire.port).delete()
 
 
-@test("A filter that changes is at work at once, and one that the kernel refuses changes nothing")
+@test("A filter that changes is at work at once, and one that the kernel refuses changes nothing", alone=True)
 def changed_filter(t):
     wire, daemon = Wire(t), t.daemon()
     connection = daemon.connect()
@@ -285,7 +285,7 @@ def changed_filter(t):
     connection.nwfilterBindingLookupByPortDev(wire.port).delete()
 
 
-@test("virsh says the same about packet filters as it does with libvirtd")
+@test("virsh says the same about packet filters as it does with libvirtd", alone=True)
 def same_filters_as_libvirt(t):
     ours, theirs = both(t)
     differences = []

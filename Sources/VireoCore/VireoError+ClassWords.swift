@@ -52,6 +52,7 @@ extension VireoError {
         .operationInvalid: "Requested operation is not valid: ",
         .noInterface: "Interface not found: ",
         .noNwfilter: "Network filter not found: ",
+        .noNwfilterBinding: "Network filter binding not found: ",
         .noSecret: "Secret not found: ",
         .invalidSecret: "Invalid secret: ",
         .configUnsupported: "unsupported configuration: ",

@@ -57,13 +57,13 @@ enum LaunchChecks {
 
     private static func unsupported(_ interface: Interface) -> [(Bool, String)] {
         [
-            (interface.bandwidth != nil, "bandwidth"),
+            (interface.bandwidth != nil && !interface.hasLink, "bandwidth on an interface without a link of the host"),
             (interface.vlan != nil && !interface.isHostDevice, "vlan"),
             (interface.virtualPort != nil, "virtualport"),
             (interface.filter != nil && !interface.hasLink, "filterref on an interface without a link of the host"),
             (interface.coalesceMaximumFrames != nil, "coalesce"),
             (interface.script != nil || interface.downScript != nil, "a script"),
-            (interface.isIsolated == true, "an isolated port"),
+            (interface.isIsolated == true && !interface.hasLink, "isolation of an interface without a link of the host"),
             (interface.teaming != nil, "teaming"),
         ]
     }

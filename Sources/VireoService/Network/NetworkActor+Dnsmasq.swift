@@ -74,11 +74,11 @@ extension NetworkActor {
         superviseDnsmasq()
     }
 
-    /// The leases that dnsmasq has given out and that are not over.
+    /// The leases that dnsmasq has given out and that are not over; none while the network is down.
     ///
     /// - Parameter mac: only those of this client.
     package func leases(mac: MACAddress? = nil) async throws -> [NetworkLease] {
-        let live = try requireActive()
+        guard let live else { return [] }
         let path = files.leases
         let text = try await BlockingWork.run(awaiting: "the leases of network '\(name)'") { FileAccess.text(path.string) ?? "" }
         let now = Int64(hypervisor.now)

@@ -41,7 +41,8 @@ extension NetworkActor {
     }
 
     /// Makes everything that the network needs on the host, and says that it is up. What will be made is stored before.
-    private func bringUp(_ definition: Network) async throws {
+    private func bringUp(_ defined: Network) async throws {
+        let definition = defined.withPortsOfGuests
         try check(definition)
         try await hypervisor.store.save(nil, runRecord(definition, .starting))
         CrashPoint.reached("network-start:stored")
@@ -146,4 +147,16 @@ extension NetworkActor {
     }
 
     func removeLeases() { try? FileAccess.remove(files.leases.string) }
+}
+
+extension Network {
+    /// With the ports of the host that connections of guests get, where the definition does not say: low ones are the host's own.
+    fileprivate var withPortsOfGuests: Network {
+        guard mode == .nat, forward?.nat?.ports == nil else { return self }
+        var network = self
+        var nat = network.forward?.nat ?? NetworkForward.Translation()
+        nat.ports = .init(start: 1024, end: 65535)
+        network.forward?.nat = nat
+        return network
+    }
 }

@@ -7,7 +7,11 @@ import VireoModel
 extension NetworkForward {
     init(network element: XMLElement) throws(VireoError) {
         // Without a mode it is NAT.
-        self.init(try element.word("mode", as: Mode.self) ?? .nat)
+        let word = element.attribute("mode")
+        guard let mode = word.map({ Mode(rawValue: $0) }) ?? .nat else {
+            throw VireoError(.configUnsupported, "unknown forwarding type '\(word ?? "")'", origin: .network)
+        }
+        self.init(mode)
         isManaged = try element.yesNo("managed")
         interfaces = try element.children("interface") { child throws(VireoError) in
             _ = child.attribute("connections")

@@ -35,7 +35,9 @@ extension NetworkIP {
     /// - Throws: `xmlError` when the range is none, or not inside the network.
     package func check(_ range: DHCPRange) throws(VireoError) {
         guard range.start.family == address.family, range.start.count(to: range.end) != nil else {
-            throw .badNetwork("Invalid dhcp range \(range.start) to \(range.end)")
+            throw VireoError(
+                .internalError, "Invalid dhcp range \(range.start) to \(range.end): it is reversed, or not of one family",
+                origin: .network)
         }
         guard range.start.isIn(address, prefix: prefixLength), range.end.isIn(address, prefix: prefixLength) else {
             throw VireoError(

@@ -161,17 +161,22 @@ package enum PacketFilterXML {
             writer.attribute("priority", rule.priority)
             if !rule.tracksState { writer.attribute("statematch", "false") }
             guard let match = rule.match else { return }
-            func write(_ conditions: [FilterMatch.Condition], negated: Bool) {
-                writer.element(match.packet.rawValue) {
-                    if negated { $0.attribute("match", "no") }
-                    for field in match.packet.fields {
-                        $0.attribute(field.attribute, conditions.first { $0.field == field }?.value.text)
-                    }
+            // One element for conditions that follow each other and are alike in being negated.
+            var groups: [[FilterMatch.Condition]] = []
+            for field in match.packet.fields {
+                guard let condition = match.conditions.first(where: { $0.field == field }) else { continue }
+                if let last = groups.last?.last, last.isNegated == condition.isNegated {
+                    groups[groups.count - 1].append(condition)
+                } else {
+                    groups.append([condition])
                 }
             }
-            let (negated, plain) = (match.conditions.filter(\.isNegated), match.conditions.filter { !$0.isNegated })
-            if !plain.isEmpty || negated.isEmpty { write(plain, negated: false) }
-            if !negated.isEmpty { write(negated, negated: true) }
+            for group in groups.isEmpty ? [[]] : groups {
+                writer.element(match.packet.rawValue) {
+                    if group.first?.isNegated == true { $0.attribute("match", "no") }
+                    for condition in group { $0.attribute(condition.field.attribute, condition.value.text) }
+                }
+            }
         }
     }
 
