@@ -7,7 +7,7 @@
 set -euo pipefail
 
 build=(build-essential ca-certificates comerr-dev git libdeflate-dev libext2fs-dev libisal-dev libsqlite3-dev libzstd-dev pkg-config python3 zlib1g-dev)
-test=(dosfstools e2fsprogs fdisk iproute2 libvirt-daemon-system libxml2-utils lvm2 mtools openssl python3-libvirt swtpm xfsprogs)
+test=(dosfstools e2fsprogs fdisk iproute2 libvirt-daemon-system libxml2-utils lvm2 mtools openssl parted python3-libvirt swtpm virtinst xfsprogs)
 bench=(libvirt-dev)
 
 case ${1:-build} in
