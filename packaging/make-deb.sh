@@ -38,7 +38,8 @@ Section: admin
 Priority: optional
 Installed-Size: $(du -sk "$tree" --exclude DEBIAN | cut -f1)
 Depends: ${libraries:+$libraries, }qemu-system-x86
-Recommends: libvirt-clients, ovmf, qemu-utils, swtpm
+Recommends: dnsmasq-base, iproute2, libvirt-clients, nftables, ovmf, qemu-utils, swtpm
+Suggests: lvm2, nfs-common, parted
 Description: virtual machines with QEMU and KVM, for libvirt's clients and its own command
  vireod runs virtual machines and speaks libvirt's protocol, so that virsh, virt-install,
  virt-manager and every other client of libvirt work with it unchanged. vireo is its own
