@@ -42,7 +42,7 @@ struct NetworkXMLTests {
             ("<ip address='999.1.1.1' netmask='255.255.255.0'/>", VireoError.Code.xmlError),
             ("<ip address='10.0.0.1' netmask='255.0.255.0'/>", .xmlError),
             ("<ip address='fd00::1' prefix='64'/>", .xmlError),
-            ("<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.9' end='10.0.0.2'/></dhcp></ip>", .xmlError),
+            ("<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.0.9' end='10.0.0.2'/></dhcp></ip>", .internalError),
             ("<ip address='10.0.0.1' prefix='24'><dhcp><range start='10.0.1.2' end='10.0.1.9'/></dhcp></ip>", .internalError),
             ("<ip address='10.0.0.1' prefix='24'><dhcp><host ip='10.0.0.2'/></dhcp></ip>", .xmlError),
             (
