@@ -91,7 +91,7 @@ extension DomainActor {
         let dismiss = BlockJobCommand.dismiss(job.id)
         await cleanUp([dismiss] + BlockJobCommand.close(job.closes))
         if job.outcome != .completed { await acceptBase(of: job) }
-        if let live { await noteLayers(of: live) }
+        if let disk = live?.devices.disks.first(where: { $0.target == job.target }) { await acceptLayers(of: disk) }
         await releaseFiles(job.releases)
         await removeFiles(job.deletes, of: job)
         run?.details.blockJobs?.removeAll { $0.id == job.id }

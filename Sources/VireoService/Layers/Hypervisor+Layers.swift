@@ -129,6 +129,16 @@ extension DomainActor {
         }
     }
 
+    /// Notes a disk's chain as it is after this daemon has changed images of it.
+    func acceptLayers(of disk: Disk) async {
+        guard let path = disk.source.path, disk.driver.format == .qcow2 else { return }
+        do {
+            try await hypervisor.layers.note(hypervisor.layers.look(at: path, format: .qcow2, isOurs: true))
+        } catch {
+            logger.warning("the images could not be looked at", metadata: [LogKey.path: "\(path)", LogKey.error: "\(error)"])
+        }
+    }
+
     /// Notes how the domain's images look now that its QEMU is gone, and says when a base was changed meanwhile.
     func noteLayers(of definition: Domain) async {
         for disk in definition.devices.disks {

@@ -38,12 +38,13 @@ final class LayerCatalog: Sendable {
     }
 
     /// Looks at a chain without noting anything.
+    /// - Parameter isOurs: whether this daemon itself changed the images: then none counts as changed.
     /// - Throws: `operationTimeout` when its storage does not answer; an image that cannot be read ends the chain.
-    func look(at path: String, format: VireoImage.ImageFormat) async throws -> Sighting {
+    func look(at path: String, format: VireoImage.ImageFormat, isOurs: Bool = false) async throws -> Sighting {
         let known = graph
         let now = WallClock.now
         return try await BlockingWork.run(awaiting: "the image '\(path)'") {
-            try Self.sight(path, format, known, now)
+            try Self.sight(path, format, known, now, isOurs: isOurs)
         }
     }
 
@@ -116,7 +117,7 @@ final class LayerCatalog: Sendable {
     }
 
     private static func sight(
-        _ path: String, _ format: VireoImage.ImageFormat, _ known: LayerGraph, _ now: Double
+        _ path: String, _ format: VireoImage.ImageFormat, _ known: LayerGraph, _ now: Double, isOurs: Bool
     ) throws -> Sighting {
         let context = OpenContext(policy: .person, access: .readUnsafely)
         var sighting = Sighting()
@@ -124,7 +125,7 @@ final class LayerCatalog: Sendable {
         while let (path, format) = next, !sighting.chain.contains(path), sighting.chain.count < context.limits.chainLayers {
             sighting.chain.append(path)
             next = (try? ImageChain.open(path, format: format, context, layers: 1).top).flatMap { Self.next(below: $0, at: path) }
-            let (record, isChanged) = try record(path, format, on: next?.path, known.layers[path], now)
+            let (record, isChanged) = try record(path, format, on: next?.path, known.layers[path], now, isOurs: isOurs)
             sighting.records.append(record)
             if isChanged, let base = next?.path { sighting.changed.append((path, base)) }
         }
@@ -135,7 +136,7 @@ final class LayerCatalog: Sendable {
 
     /// What is to be noted of one image, and whether its base was changed since the last note.
     private static func record(
-        _ path: String, _ format: VireoImage.ImageFormat, on base: String?, _ old: LayerRecord?, _ now: Double
+        _ path: String, _ format: VireoImage.ImageFormat, on base: String?, _ old: LayerRecord?, _ now: Double, isOurs: Bool
     ) throws -> (LayerRecord, isChanged: Bool) {
         var record = LayerRecord(path: path, format: format.rawValue, backing: base, seenAt: now)
         guard let base else { return (record, false) }
@@ -156,7 +157,7 @@ final class LayerCatalog: Sendable {
         let present = try FileMark.take(base)
         // Whoever commits an image into its base by hand writes the base first and empties the image then.
         let isCommitted = own != formerOwn && own.modified >= present.modified
-        let isChanged = !present.hasContent(of: former) && !isCommitted
+        let isChanged = !isOurs && !present.hasContent(of: former) && !isCommitted
         record.backingMark = isChanged ? old?.backingMark : present.text
         return (record, isChanged)
     }

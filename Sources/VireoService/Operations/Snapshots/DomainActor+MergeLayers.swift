@@ -29,8 +29,10 @@ extension DomainActor {
             try await store(merge, graph)
         }
         if merge.direction == .commit { try await removeMerged(merge.upper) }
-        // What stands on the layer that is left shows the same as before.
-        try? await hypervisor.layers.accept(base: merge.direction == .commit ? merge.lower : merge.upper)
+        // What stands on the layer that is left, and on those that name it now, shows the same as before.
+        for path in [merge.direction == .commit ? merge.lower : merge.upper] + merge.overlays {
+            try? await hypervisor.layers.accept(base: path)
+        }
     }
 
     /// The upper layer went into the lower one; nothing stands on it, and no definition names it.
