@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import VireoCore
 
 /// Runs this module's calls, which block, for callers that must not.
 package enum ImageThread {
@@ -37,26 +38,9 @@ package enum ImageThread {
         }
     }
 
-    private final class Work: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-
     private static func start(_ body: @escaping @Sendable () -> Void, orFail: (ImageError) -> Void) {
-        var (thread, attributes) = (pthread_t(), pthread_attr_t())
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        defer { pthread_attr_destroy(&attributes) }
-        let box = Unmanaged.passRetained(Work(body)).toOpaque()
-        let code = pthread_create(
-            &thread, &attributes,
-            { box in
-                if let box { Unmanaged<Work>.fromOpaque(box).takeRetainedValue().body() }
-                return nil
-            }, box)
-        if code != 0 {
-            Unmanaged<Work>.fromOpaque(box).release()
-            orFail(ImageError(.io, "no thread could be started for it: \(String(cString: strerror(code)))", errno: code))
-        }
+        let code = WorkThread.start(body)
+        guard code != 0 else { return }
+        orFail(ImageError(.io, "no thread could be started for it: \(String(cString: strerror(code)))", errno: code))
     }
 }

@@ -3,6 +3,7 @@
 
 import Logging
 import VireoCore
+import VireoModel
 import VireoStore
 
 extension DomainActor {
@@ -35,6 +36,8 @@ extension DomainActor {
                     EventRecord(
                         time: hypervisor.now, domain: uuid, name: name.text, type: "recovery", detail: outcome)
                 ])
+                // The former daemon may have died between its change of an image and the note of it.
+                for disk in (live ?? inactive)?.devices.disks ?? [] { await acceptLayers(of: disk) }
             } catch {
                 logger.error(
                     "an interrupted operation could not be finished or taken back; the next start tries again",

@@ -87,7 +87,7 @@ final class PoolWorker: Sendable {
             result.set(Swift.Result { try work() })
             ended(id)
         }
-        guard started else { throw VireoError(.systemError, "cannot start a thread: \(what)", origin: .storage) }
+        guard started == 0 else { throw VireoError(.systemError, "cannot start a thread: \(what)", origin: .storage) }
         return (id, result)
     }
 
@@ -106,30 +106,5 @@ final class PoolWorker: Sendable {
     private func ended(_ id: UInt64) {
         let answersAgain = state.withLock { state in state.hung.removeValue(forKey: id) != nil && state.hung.isEmpty }
         if answersAgain { onChange(true) }
-    }
-}
-
-/// A thread for one piece of work that blocks.
-enum WorkThread {
-    private final class Work: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-
-    /// - Returns: false where there is no thread to be had; then nothing runs.
-    static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
-        var (thread, attributes) = (pthread_t(), pthread_attr_t())
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        defer { pthread_attr_destroy(&attributes) }
-        let box = Unmanaged.passRetained(Work(body)).toOpaque()
-        let code = pthread_create(
-            &thread, &attributes,
-            { box in
-                if let box { Unmanaged<Work>.fromOpaque(box).takeRetainedValue().body() }
-                return nil
-            }, box)
-        if code != 0 { Unmanaged<Work>.fromOpaque(box).release() }
-        return code == 0
     }
 }
