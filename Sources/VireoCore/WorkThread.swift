@@ -15,18 +15,15 @@ package enum WorkThread {
     ///
     /// - Returns: 0; the code of `pthread_create` where there is no thread to be had: then nothing runs.
     package static func start(_ body: @escaping @Sendable () -> Void) -> CInt {
-        var (thread, attributes) = (pthread_t(), pthread_attr_t())
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        defer { pthread_attr_destroy(&attributes) }
+        var thread = pthread_t()
         let box = Unmanaged.passRetained(Work(body)).toOpaque()
         let code = pthread_create(
-            &thread, &attributes,
+            &thread, nil,
             { box in
                 if let box { Unmanaged<Work>.fromOpaque(box).takeRetainedValue().body() }
                 return nil
             }, box)
-        if code != 0 { Unmanaged<Work>.fromOpaque(box).release() }
+        if code == 0 { pthread_detach(thread) } else { Unmanaged<Work>.fromOpaque(box).release() }
         return code
     }
 }
