@@ -553,3 +553,22 @@ def volumes(t):
         machine.delete(machine.names()[0])
     machine.check_files()
     machine.remove()
+
+
+@test("Sockets that the daemon named are made anew for a guest that comes back from a snapshot", seconds=60)
+def sockets(t):
+    host = t.daemon()
+    disk = t.path("disk.qcow2")
+    run("qemu-img", "create", "-q", "-f", "qcow2", disk, "16M")
+    os.chmod(disk, 0o666)
+    host.define(domain_xml(t.assets, "agent", boots=False, memory_mib=32, devices=disk_xml(disk) + (
+        "<channel type='unix'><source mode='bind'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>")))
+    host.virsh("start", "agent")
+    host.virsh("snapshot-create-as", "agent", "running")
+    for state in ("running", "off"):
+        if state == "off":
+            host.virsh("destroy", "agent")
+        host.virsh("snapshot-revert", "agent", "running")
+        t.equal(host.virsh("domstate", "agent"), "running")
+    host.virsh("destroy", "agent")
+    host.virsh("start", "agent")

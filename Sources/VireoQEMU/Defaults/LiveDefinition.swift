@@ -56,6 +56,8 @@ package enum LiveDefinition {
         if channel.isVirtio { channel.target = .virtio(name: channel.virtioName, state: .disconnected) }
         guard case .unix(var socket) = channel.source.kind, socket.path == nil else { return }
         socket.path = directory.appending(safe(channel.virtioName ?? channel.alias ?? "channel\(index)")).string
+        // A definition that was kept (a snapshot's, a saved image's) tells nothing of a socket that the daemon had named.
+        socket.mode = .bind
         socket.isGenerated = true
         channel.source.kind = .unix(socket)
     }
