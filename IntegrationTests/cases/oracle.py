@@ -49,6 +49,14 @@ def definitions(t):
     yield "display", domain_xml(t.assets, "d6", boots=False, devices=(
         "<graphics type='vnc' autoport='yes'/><video><model type='virtio'/></video><input type='tablet' bus='usb'/>"
         "<sound model='ich9'/>"))
+    yield "SPICE as virt-manager asks for it", domain_xml(t.assets, "d10", boots=False, devices=(
+        "<controller type='usb' model='qemu-xhci' ports='15'/><controller type='pci' model='pcie-root'/>"
+        + "<controller type='pci' model='pcie-root-port'/>" * 14 + "<console type='pty'/>"
+        "<channel type='unix'><source mode='bind'/><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
+        "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel><input type='tablet' bus='usb'/>"
+        "<graphics type='spice' port='-1' tlsPort='-1' autoport='yes'><image compression='off'/></graphics><sound model='ich9'/>"
+        "<video><model type='virtio'/></video><redirdev bus='usb' type='spicevmc'/><redirdev bus='usb' type='spicevmc'/>"
+        "<memballoon model='virtio'/><rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"))
     yield "odds", domain_xml(t.assets, "d7", boots=False, devices=(
         "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng><watchdog model='i6300esb' action='reset'/>"
         "<memballoon model='virtio'><stats period='5'/></memballoon><panic model='isa'/>"

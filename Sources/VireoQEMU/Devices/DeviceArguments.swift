@@ -86,7 +86,7 @@ package struct DeviceBuilder {
         case .smartcard: throw unsupported("smartcard", "smart cards")
         case .sharedMemory: throw unsupported("shmem", "shared memory")
         case .memoryModule(let index): try memoryModule(devices.memoryModules[index])
-        case .redirectedDevice: throw unsupported("redirdev", "redirected USB devices")
+        case .redirectedDevice(let index): try redirectedDevice(devices.redirectedDevices[index])
         case .iommu: throw unsupported("iommu", "a virtual IOMMU")
         }
     }

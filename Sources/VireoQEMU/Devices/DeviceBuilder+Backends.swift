@@ -12,11 +12,17 @@ extension DeviceBuilder {
         switch device {
         case .serial(let serial): return [try backend(serial.source, alias: alias)]
         case .channel(let channel): return [try backend(channel.source, alias: alias)]
+        case .redirectedDevice(let redirected): return [try backend(redirected.source, alias: alias)]
         case .rng(let rng):
             if case .egd(let source) = rng.backend { return [try backend(source, alias: alias)] }
             return []
         default: return []
         }
+    }
+
+    /// The channel of a SPICE viewer that a `spicevmc` device talks to: a viewer gives USB devices by one of their own.
+    func viewerChannel(of alias: String) -> String {
+        devices.redirectedDevices.contains { $0.info.alias == alias } ? "usbredir" : "vdagent"
     }
 
     /// The arguments of `chardev-add` for the backend of the device `alias`.
@@ -63,7 +69,7 @@ extension DeviceBuilder {
             }
         case .spiceVMC:
             type = "spicevmc"
-            data["type"] = "vdagent"
+            data["type"] = .string(viewerChannel(of: alias))
         case .spicePort(let channel):
             type = "spiceport"
             data["fqdn"] = .string(channel)

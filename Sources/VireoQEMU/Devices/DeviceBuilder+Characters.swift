@@ -81,6 +81,35 @@ extension DeviceBuilder {
         }
     }
 
+    // MARK: Redirected USB devices
+
+    func redirectedDevice(_ redirected: RedirectedDevice) throws(VireoError) -> DeviceArguments {
+        guard redirected.bus == "usb" else {
+            throw VireoError(.configUnsupported, "devices/redirdev: bus '\(redirected.bus)' is not supported; usb is")
+        }
+        guard let alias = redirected.info.alias else { throw unprepared("redirected device") }
+        var object = try device("usb-redir", redirected.info)
+        object["chardev"] = .string(Self.characterID(alias))
+        if let rules = devices.redirectionFilter { object["filter"] = .string(Self.filter(rules)) }
+        try place(redirected.info, in: &object)
+        return try with(redirected.source, alias, object)
+    }
+
+    /// The rules in the words of `usb-redir`: class, vendor, product, version, allowed; -1 matches anything (usbredirfilter.h).
+    private static func filter(_ rules: [RedirectionRule]) -> String {
+        func word(_ value: Int?, digits: Int) -> String {
+            guard let value else { return "-1" }
+            let hexadecimal = String(value, radix: 16)
+            return "0x" + String(repeating: "0", count: max(0, digits - hexadecimal.count)) + hexadecimal
+        }
+        return rules.map { rule in
+            [
+                word(rule.deviceClass, digits: 2), word(rule.vendor, digits: 4), word(rule.product, digits: 4),
+                word(rule.version, digits: 4), rule.isAllowed ? "1" : "0",
+            ].joined(separator: ":")
+        }.joined(separator: "|")
+    }
+
     private func unprepared(_ what: String) -> VireoError {
         VireoError(.internalError, "a \(what) was not prepared: it has no alias")
     }
@@ -125,7 +154,7 @@ extension DeviceBuilder {
             options = Options("socket,id=").appending(id).with("path", path)
             if socket.mode == .bind { options = options.with("server", true).with("wait", false) }
             options = options.with("reconnect", reconnectSeconds(socket.reconnect))
-        case .spiceVMC: options = Options("spicevmc,id=").appending(id).with("name", "vdagent")
+        case .spiceVMC: options = Options("spicevmc,id=").appending(id).with("name", viewerChannel(of: alias))
         case .spicePort(let channel): options = Options("spiceport,id=").appending(id).with("name", channel)
         case .qemuVDAgent(let clipboard, let mouse):
             options = Options("qemu-vdagent,id=").appending(id).with("name", "vdagent").with("clipboard", clipboard)

@@ -40,7 +40,7 @@ extension DeviceBuilder {
         case .socket(let path)?:
             guard let path else { throw VireoError(.internalError, "the VNC socket was not prepared: it has no path") }
             options = Options("unix:").appending(path)
-        case .address(let address)?:
+        case .address(let address)?, .network(_, let address)?:
             let host = address ?? "127.0.0.1"
             guard let port = vnc.port, (5900...65535).contains(port) else {
                 throw VireoError(.configUnsupported, "devices/graphics: a VNC port is between 5900 and 65535")
@@ -48,8 +48,6 @@ extension DeviceBuilder {
             options = Options((host.contains(":") ? "[\(host)]" : host) + ":\(port - 5900)")
             if let webSocket = vnc.webSocket { options = options.with("websocket", webSocket) }
         case Graphics.Listen.none?, nil: options = Options("none")
-        case .network(let name, _)?:
-            throw VireoError(.configUnsupported, "devices/graphics: listening on the virtual network '\(name)' comes later")
         }
         if let policy = vnc.sharePolicy { options = options.with("share", policy.rawValue) }
         if vnc.password.text != nil { options = options.with("password", true) }
@@ -60,7 +58,7 @@ extension DeviceBuilder {
     }
 
     private func spice(_ spice: Graphics.Spice) throws(VireoError) -> Options {
-        guard resources.capabilities.options["spice"] != nil else {
+        guard resources.capabilities.hasSpice else {
             throw VireoError(.configUnsupported, "devices/graphics: spice graphics are not supported with this QEMU")
         }
         guard spice.tlsPort == nil || spice.tlsPort == -1, spice.defaultMode != .secure else {
@@ -71,11 +69,9 @@ extension DeviceBuilder {
         case .socket(let path)?:
             guard let path else { throw VireoError(.internalError, "the SPICE socket was not prepared: it has no path") }
             options = Options("unix=on,addr=").appending(path)
-        case .address(let address)?:
+        case .address(let address)?, .network(_, let address)?:
             options = Options("port=\(spice.port ?? 0),addr=").appending(address ?? "127.0.0.1")
         case Graphics.Listen.none?, nil: options = Options("port=0")
-        case .network(let name, _)?:
-            throw VireoError(.configUnsupported, "devices/graphics: listening on the virtual network '\(name)' comes later")
         }
         if spice.password.text == nil { options = options.with("disable-ticketing", true) }
         if let compression = spice.imageCompression { options = options.with("image-compression", compression) }

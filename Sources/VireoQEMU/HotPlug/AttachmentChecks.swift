@@ -53,7 +53,11 @@ enum AttachmentChecks {
                 .operationUnsupported,
                 "filesystem '\(filesystem.target)' cannot be plugged into a running domain; add it with --config and restart the guest"
             )
-        case .redirectedDevice, .sharedMemory, .parallel, .console, .smartcard, .tpm, .graphics, .sound, .audio, .video, .hub,
+        case .redirectedDevice(let redirected):
+            guard redirected.bus == "usb" else {
+                throw VireoError(.configUnsupported, "devices/redirdev: bus '\(redirected.bus)' is not supported; usb is")
+            }
+        case .sharedMemory, .parallel, .console, .smartcard, .tpm, .graphics, .sound, .audio, .video, .hub,
             .memoryBalloon, .panic, .iommu:
             throw unsupported(device)
         }

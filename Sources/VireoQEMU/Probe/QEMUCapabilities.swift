@@ -41,6 +41,10 @@ package struct QEMUCapabilities: Hashable, Sendable, Codable {
         kvm == .usable && cpuDefinitions[.kvm] != nil ? [.kvm, .tcg] : [.tcg]
     }
 
+    /// Whether displays can be SPICE. Where it is a module, QEMU lists the option only once something has loaded it; the command is
+    /// there whenever SPICE was built.
+    package var hasSpice: Bool { commands.contains("query-spice") || options["spice"] != nil }
+
     /// The machine type that `name` names, by its name or its alias (`q35` for `pc-q35-7.2`).
     package func machine(named name: String) -> Machine? {
         machines.first { $0.name == name } ?? machines.first { $0.alias == name }

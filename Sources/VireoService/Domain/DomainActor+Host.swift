@@ -27,6 +27,7 @@ extension DomainActor {
         try await readChains(&live)
         try LiveDefinition.prepare(
             &live, hypervisor.defaults(capabilities), channels: run.directory, directory: run.directory)
+        try hypervisor.resolveDisplayListens(&live.devices)
         let ports = try live.chooseDisplayPorts(hypervisor.ports)
         self.run?.ports = ports
         try await NVRAMFile.prepare(live, reset: request.options.contains(.resetNVRAM), user: user)

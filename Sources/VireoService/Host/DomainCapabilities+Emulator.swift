@@ -65,7 +65,12 @@ extension DomainCapabilities {
                 [("diskDevice", ["disk", "cdrom", "floppy"]), ("bus", having(buses)), ("model", virtio)]),
             Choices(
                 "graphics",
-                [("type", ["vnc"] + (displays.contains("spice-app") || qemu.options["spice"] != nil ? ["spice"] : []))]),
+                [
+                    (
+                        "type",
+                        ["vnc"] + (qemu.hasSpice ? ["spice"] : []) + ["egl-headless"].filter(displays.contains)
+                    )
+                ]),
             Choices(
                 "video",
                 [
@@ -79,7 +84,7 @@ extension DomainCapabilities {
                 ]),
             Choices("hostdev", isSupported: false),
             Choices("rng", [("model", virtio), ("backendModel", ["random", "egd", "builtin"])]),
-            Choices("filesystem", isSupported: false),
+            Choices("filesystem", [("driverType", having([("path", "virtio-9p-pci")]))]),
             Choices(
                 "tpm", isSupported: !qemu.tpmModels.isEmpty,
                 [
@@ -87,8 +92,8 @@ extension DomainCapabilities {
                     ("backendModel", qemu.tpmTypes.contains("emulator") ? ["emulator"] : []),
                     ("backendVersion", ["1.2", "2.0"]),
                 ]),
-            Choices("redirdev", isSupported: false),
-            Choices("channel", [("type", ["pty", "unix"])]),
+            Choices("redirdev", [("bus", having([("usb", "usb-redir")]))]),
+            Choices("channel", [("type", ["pty", "unix"] + (qemu.hasSpice ? ["spicevmc"] : []))]),
         ]
     }
 
@@ -96,7 +101,7 @@ extension DomainCapabilities {
         [
             Choices("gic", isSupported: false), Choices("vmcoreinfo", isSupported: qemu.deviceTypes.contains("vmcoreinfo")),
             Choices("genid", isSupported: qemu.deviceTypes.contains("vmgenid")),
-            Choices("backingStoreInput", isSupported: true), Choices("backup", isSupported: false),
+            Choices("backingStoreInput", isSupported: true), Choices("backup", isSupported: true),
             Choices("sev", isSupported: false), Choices("sgx", isSupported: false),
             Choices("hyperv", [("features", ["relaxed", "vapic", "spinlocks", "vendor_id"])]),
         ]

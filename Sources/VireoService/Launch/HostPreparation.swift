@@ -59,7 +59,8 @@ extension Domain {
                     guard !spice.listens.isOnlySockets, spice.autoPort || spice.port == -1 else { continue }
                     let port = try ports.allocate()
                     chosen.append(port)
-                    spice.port = port
+                    // TLS is not offered: no port is chosen for it.
+                    (spice.port, spice.tlsPort) = (port, nil)
                     devices.graphics[index].kind = .spice(spice)
                 default: continue
                 }

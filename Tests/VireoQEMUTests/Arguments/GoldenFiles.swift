@@ -84,7 +84,7 @@ enum GoldenFiles {
         return QEMUCapabilities(
             binary: QEMUBinary(path: "/usr/bin/qemu-system-x86_64", modified: 0, size: 0),
             version: .init(major: 7, minor: 2), package: "", architecture: "x86_64", machines: machines,
-            deviceTypes: Set(strings("devices")), objectTypes: [], commands: [], events: [],
+            deviceTypes: Set(strings("devices")), objectTypes: [], commands: Set(strings("commands")), events: [],
             options: Dictionary(uniqueKeysWithValues: strings("options").map { ($0, []) }), cpuDefinitions: [.tcg: cpus],
             hostCPU: [:],
             enums: [:], deviceProperties: [:], tpmModels: Set(strings("tpm-models")), tpmTypes: Set(strings("tpm-types")),
@@ -109,6 +109,7 @@ enum GoldenFiles {
                         return .object(object)
                     })
             ),
+            ("commands", list(capabilities.commands.filter { $0 == "query-spice" })),
             ("cpus", list((capabilities.cpuDefinitions[.tcg] ?? []).map(\.name).filter { !$0.contains("-v") })),
             ("devices", list(capabilities.deviceTypes)), ("options", list(capabilities.options.keys)),
             ("tpm-models", list(capabilities.tpmModels)), ("tpm-types", list(capabilities.tpmTypes)),

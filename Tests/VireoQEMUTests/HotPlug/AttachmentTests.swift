@@ -53,6 +53,7 @@ struct PlugCase: CustomTestStringConvertible, Sendable {
             name: "plug-channel-and-controller", definition: "minimal-q35",
             xml: "<channel type='unix'><source mode='bind'/><target type='virtio' name='org.example.0'/></channel>"),
         PlugCase(name: "plug-tablet", definition: "minimal-q35", xml: "<input type='tablet' bus='usb'/>"),
+        PlugCase(name: "plug-redirected-device", definition: "display-spice", xml: "<redirdev bus='usb' type='spicevmc'/>"),
         PlugCase(name: "plug-watchdog", definition: "minimal-i440fx", xml: "<watchdog model='i6300esb' action='dump'/>"),
         PlugCase(
             name: "plug-memory", definition: "memory-slots",
