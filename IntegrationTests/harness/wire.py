@@ -121,3 +121,51 @@ def domain_reference(name, identifier, number=-1):
 
 def monitor_command(domain, command):
     return domain + string(command) + struct.pack(">I", 0)
+
+
+class Streams:
+    """Uploads and downloads as go-libvirt does them: an optional value's flag is 0x01000000, and downloads are never finished."""
+
+    STREAM, OK, ERROR, CONTINUE = 3, 0, 1, 2
+    UPLOAD, DOWNLOAD = 208, 209
+
+    def __init__(self, path):
+        self.client = WireClient(path, open_connection=False)
+        self.client.call(AUTH_LIST)
+        opened = self.client.call(CONNECT_OPEN, struct.pack(">I", 0x01000000) + string("qemu:///system") + struct.pack(">I", 0))
+        if opened.status:
+            raise Failure("the connection is not opened: %d" % opened.error_code)
+
+    def packet(self, procedure, serial, status, data=b""):
+        self.client.socket.sendall(
+            struct.pack(">IIIiIII", 28 + len(data), REMOTE, 1, procedure, self.STREAM, serial, status) + data)
+
+    def upload(self, pool, volume, key, data, length=None):
+        """The answers to an upload of `data`, of which `length` bytes were announced."""
+        arguments = string(pool) + string(volume) + string(key) + struct.pack(">QQI", 0, len(data) if length is None else length, 0)
+        reply = self.client.call(self.UPLOAD, arguments)
+        if reply.status:
+            return [reply]
+        for start in range(0, len(data), 65536):
+            self.packet(self.UPLOAD, reply.serial, self.CONTINUE, data[start:start + 65536])
+        self.packet(self.UPLOAD, reply.serial, self.OK)
+        answers = [self.client.receive()]
+        try:
+            answers.append(self.client.receive(1))
+        except Failure:
+            pass
+        return answers
+
+    def download(self, pool, volume, key, length):
+        """What a volume holds. No finish is sent when the end was seen."""
+        reply = self.client.call(self.DOWNLOAD, string(pool) + string(volume) + string(key) + struct.pack(">QQI", 0, length, 0))
+        if reply.status:
+            raise Failure("no download: %d" % reply.error_code)
+        data = b""
+        while True:
+            packet = self.client.receive()
+            if packet.kind != self.STREAM or packet.status == self.ERROR:
+                raise Failure("the download ended early")
+            if not packet.payload:
+                return data
+            data += packet.payload
