@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import xml.etree.ElementTree as ElementTree
 
 import libvirt
 
-from harness import descriptors, test
+from harness import Skip, descriptors, test
 from harness.guest import Console, domain_xml
 
 
@@ -295,3 +296,235 @@ def macvtap(t):
     guest.destroy()
     t.true(not set(made) & links(), "they are gone")
     net.destroy()
+
+
+@test("A daemon that dies within a change of a network that is up has it as it was, all of it")
+def crash_in_update(t):
+    host = t.daemon(environment={"VIREO_CRASH_AT": "network-update:applied"})
+    prefix = subnet()
+    net = up(t, host, network_xml(t, "net", prefix=prefix))
+    served = dnsmasqs(host)
+    host.run(["virsh", "-c", host.uri, "net-update", "net", "add", "dns-txt", "<txt name='half' value='done'/>", "--live", "--config"])
+    host.process.wait(10)
+    host.environment.pop("VIREO_CRASH_AT")
+    host.forget_connections()
+    host.start()
+    t.true("half" not in host.virsh("net-dumpxml", "net") + host.virsh("net-dumpxml", "net", "--inactive"), "the definition is as before")
+    files = os.path.join(host.root, "run", "networks")
+    main = next(name for name in os.listdir(files) if name.endswith(".conf"))
+    with open(os.path.join(files, main), encoding="utf-8") as file:
+        t.true("half" not in file.read(), "dnsmasq's configuration is as before")
+    t.equal(len(dnsmasqs(host)), len(served), "one dnsmasq")
+    del net
+
+
+@test("Who flushes the host's packet rules takes those of networks and filters for a moment only; who stops dnsmasq holds up nobody")
+def flushed(t):
+    space = "vtf%d" % (os.getpid() % 1000000)
+    ip("netns", "add", space)
+    t.on_exit(lambda: subprocess.run(["ip", "netns", "del", space], check=False, capture_output=True))
+    # A name space of its own: the rules of everybody else stay.
+    inside = ["ip", "netns", "exec", space]
+    host = t.daemon(prefix=inside)
+    up(t, host, network_xml(t, "net", prefix=subnet()))
+    host.connect().createXML(domain_xml(t.assets, "guest", boots=False, devices=nic(
+        "net", "52:54:00:4e:00:21", "<filterref filter='clean-traffic'/>")))
+
+    def rules():
+        return set(subprocess.run(inside + ["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout.splitlines())
+
+    made = rules()
+    t.equal(len(made), 2, "tables: %s" % made)
+    subprocess.run(inside + ["nft", "flush", "ruleset"], check=True)
+    t.wait(lambda: rules() == made, 5, "the rules to come back")
+    os.kill(next(iter(dnsmasqs(host))), signal.SIGSTOP)
+    started = time.monotonic()
+    host.virsh("destroy", "guest")
+    host.virsh("net-destroy", "net")
+    t.true(time.monotonic() - started < 10, "a stopped dnsmasq holds nobody up")
+    t.equal((rules(), dnsmasqs(host)), (set(), set()), "what is left")
+
+
+@test("An address is known within 5 s of the guest's first packet on NAT, bridge and user networks, with its source and age", seconds=120)
+def addresses(t):
+    host = t.daemon()
+    conn = host.connect()
+    prefix = subnet()
+    up(t, host, network_xml(t, "nat", prefix=prefix))
+    bridge = "vtb%d" % (os.getpid() % 1000000)
+    ip("link", "add", bridge, "type", "bridge")
+    t.on_exit(lambda: subprocess.run(["ip", "link", "del", bridge], check=False, capture_output=True))
+    ip("link", "set", bridge, "up")
+    macs = {kind: "52:54:00:4e:00:3%d" % number for number, kind in enumerate(("nat", "bridge", "user"))}
+    conn.createXML(domain_xml(t.assets, "guest", devices=nic("nat", macs["nat"])
+                              + "<interface type='bridge'><mac address='%s'/><source bridge='%s'/><model type='virtio'/></interface>"
+                              % (macs["bridge"], bridge)
+                              + "<interface type='user'><mac address='%s'/><model type='virtio'/></interface>" % macs["user"]))
+    console = Console.of(host, "guest")
+    console.wake()
+
+    def known():
+        shown = json.loads(host.vireo("show", "guest", "--json"))
+        return {entry["mac"]: [(address["address"], address["source"]) for address in entry["addresses"]] for entry in shown["interfaces"]}
+
+    address = leased(console)
+    t.true(known()[macs["nat"]][0] == (address, "lease"), "by its lease: %s" % known())
+    # Nobody on the host talks to the guest on this bridge: only its own packets tell.
+    console.shell("ip link set eth1 up; ip addr add 10.66.0.7/24 dev eth1; ping -c 1 -W 1 10.66.0.1", 10)
+    t.wait(lambda: ("10.66.0.7", "arp") in known()[macs["bridge"]], 5, "the address on the bridge")
+    t.true("10.66.0.7" in host.virsh("domifaddr", "guest", "--source", "arp"), "domifaddr --source arp tells it")
+    console.shell("ip link set eth2 up; ip addr add 10.0.2.77/24 dev eth2; (echo | nc -w 2 10.0.2.2 9) 2>/dev/null; echo x | nc -u -w 1 10.0.2.2 9", 10)
+    t.wait(lambda: ("10.0.2.77", "connections") in known()[macs["user"]], 5, "the address on QEMU's own network")
+    text = host.vireo("show", "guest")
+    t.true("%s/24 (lease" % address in text and "10.66.0.7 (seen" in text, text)
+    host.restart()
+    t.wait(lambda: (address, "lease") in known()[macs["nat"]], 5, "the address after a restart of the daemon")
+    console.shell("ping -c 1 -W 1 10.66.0.2", 10)
+    t.wait(lambda: ("10.66.0.7", "arp") in known()[macs["bridge"]], 5, "the address on the bridge after a restart")
+
+
+@test("vireo run takes the network 'default' if it is up and tells the address, and says why if it does not", seconds=150)
+def run_on_default(t):
+    host = t.daemon()
+    boot = ["--kernel", t.assets + "/vmlinuz", "--initrd", t.assets + "/initrd.img", "--append", "console=ttyS0 quiet no_timer_check",
+            "--memory", "96M", "--cpus", "1", "--detach"]
+    prefix = subnet()
+    status, text = host.run([t.program("vireo"), "--root", host.root, "run", "--name", "alone", *boot], seconds=60)
+    t.true(status == 0 and "no network 'default'" in text, text)
+    t.equal([entry["type"] for entry in json.loads(host.vireo("show", "alone", "--json"))["interfaces"]], ["user"], "its card")
+    host.vireo("rm", "--force", "alone")
+    up(t, host, network_xml(t, "default", prefix=prefix))
+    said = host.vireo("run", "--name", "box", *boot, "--wait-address", "90", seconds=120).splitlines()
+    t.true(said[0] == "box" and said[1].startswith(prefix), "name and address: %s" % said)
+    t.true(said[1] in host.vireo("network", "leases", "default"), "its lease")
+    port = 20000 + os.getpid() % 20000
+    console = Console.of(host, "box")
+    console.wake()
+    host.vireo("network", "forward", "add", "default", port, said[1] + ":9")
+    t.true("tcp %d to %s:9" % (port, said[1]) in host.vireo("network", "show", "default"), "it is shown")
+    console.shell("(echo inside | nc -l -p 9) >/dev/null 2>&1 &")
+    with socket.create_connection((prefix + ".1", port), timeout=5) as inward:
+        t.equal(inward.recv(16), b"inside\n", "in by the forwarded port")
+    host.vireo("network", "forward", "rm", "default", port)
+    console.shell("(echo inside | nc -l -p 9) >/dev/null 2>&1 &")
+    try:
+        socket.create_connection((prefix + ".1", port), timeout=5).close()
+        raise AssertionError("the port still leads somewhere")
+    except ConnectionRefusedError:
+        pass
+    # Another card, limited and taken away again.
+    host.vireo("network", "create", "lab", "--isolated", "--no-autostart", "--subnet", "10.125.%d.0/24" % (os.getpid() % 250))
+    t.on_exit(lambda: host.run([t.program("vireo"), "--root", host.root, "network", "rm", "--force", "lab"]))
+    host.vireo("nic", "attach", "box", "--network", "lab", "--mac", "52:54:00:4e:00:61")
+    host.vireo("nic", "limit", "box", "52:54:00:4e:00:61", "--in", "20", "--out", "20")
+    t.true("2500" in host.virsh("domiftune", "box", "52:54:00:4e:00:61"), "20 Mbit/s are 2500 kB/s")
+    host.vireo("nic", "detach", "box", "52:54:00:4e:00:61")
+    t.equal(len(host.virsh("domiflist", "box").splitlines()), 1, "one card")
+    host.vireo("rm", "--force", "box")
+    host.vireo("network", "rm", "lab")
+
+
+@test("An interface moves between networks and bridges while its guest runs, with limits, filter and isolation, or stays as it was", seconds=120)
+def moves(t):
+    host = t.daemon()
+    conn = host.connect()
+    prefix, other = subnet(), "10.126.%d" % (os.getpid() % 250)
+    up(t, host, network_xml(t, "one", prefix=prefix))
+    up(t, host, network_xml(t, "two", prefix=other))
+    mac = "52:54:00:4e:00:41"
+    guest = conn.defineXML(domain_xml(t.assets, "guest", devices=nic("one", mac)))
+    guest.create()
+    console = Console.of(host, "guest")
+    console.wake()
+    t.true(leased(console).startswith(prefix), "an address of the first network")
+    link = ElementTree.fromstring(guest.XMLDesc()).find("devices/interface/target").get("dev")
+
+    def bridge():
+        return json.loads(ip("-j", "link", "show", link))[0].get("master")
+
+    def ports():
+        return {name: len(host.virsh("net-port-list", name, "--uuid").split()) for name in ("one", "two")}
+
+    first = bridge()
+    live, both = libvirt.VIR_DOMAIN_AFFECT_LIVE, libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    t.raises(libvirt.VIR_ERR_NO_NETWORK, guest.updateDeviceFlags, nic("nosuch", mac), live)
+    t.raises(libvirt.VIR_ERR_OPERATION_UNSUPPORTED, guest.updateDeviceFlags, nic("two", mac, "<mtu size='1300'/>"), live)
+    t.raises(libvirt.VIR_ERR_CONFIG_UNSUPPORTED, guest.updateDeviceFlags, nic("two", mac, "<vlan><tag id='5'/></vlan>"), live)
+    t.equal((bridge(), ports()), (first, {"one": 1, "two": 0}), "what was refused has changed nothing")
+    extra = "<bandwidth><inbound average='2000'/></bandwidth><filterref filter='no-mac-spoofing'/><port isolated='yes'/>"
+    guest.updateDeviceFlags(nic("two", mac, extra), both)
+    t.true(bridge() != first, "another bridge")
+    t.equal(ports(), {"one": 0, "two": 1}, "ports")
+    t.true("htb" in subprocess.run(["tc", "qdisc", "show", "dev", link], capture_output=True, text=True, check=True).stdout, "the limit")
+    t.true(json.loads(subprocess.run(["bridge", "-j", "-d", "link", "show", "dev", link], capture_output=True, text=True,
+                                     check=True).stdout)[0]["isolated"], "isolated")
+    t.equal(host.virsh("nwfilter-binding-list").split()[:2], [link, "no-mac-spoofing"], "the filter")
+    console.shell("ip addr flush dev eth0; udhcpc -i eth0 -n -q -t 5 -T 2 -s /etc/udhcpc.sh >/dev/null 2>&1", 30)
+    t.true(leased(console).startswith(other), "an address of the second network")
+    t.equal(ElementTree.fromstring(guest.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).find("devices/interface/source").get("network"), "two")
+    host.environment["VIREO_CRASH_AT"] = "update-interface:moved"
+    host.restart()
+    second = bridge()
+    guest = host.connect().lookupByName("guest")
+    t.equal(ports(), {"one": 0, "two": 1}, "ports after a restart of the daemon")
+    try:
+        guest.updateDeviceFlags(nic("one", mac), live)
+    except libvirt.libvirtError:
+        host.process.wait(10)
+    host.environment.pop("VIREO_CRASH_AT")
+    host.forget_connections()
+    host.start()
+    guest = host.connect().lookupByName("guest")
+    t.equal((bridge(), ports()), (second, {"one": 0, "two": 1}), "as before, when the daemon died within a move")
+    guest.updateDeviceFlags("<interface type='bridge'><mac address='%s'/><source bridge='%s'/><model type='virtio'/></interface>"
+                            % (mac, first), live)
+    t.equal((bridge(), ports()), (first, {"one": 0, "two": 0}), "on a bridge, without a port")
+    t.equal(host.virsh("nwfilter-binding-list"), "", "no filter")
+    t.true("htb" not in subprocess.run(["tc", "qdisc", "show", "dev", link], capture_output=True, text=True, check=True).stdout, "no limit")
+    guest.destroy()
+
+
+@test("passt joins a guest to the host's network with a forwarded port, and ends with the guest, also after kill -9 of the daemon")
+def passt(t):
+    route = json.loads(ip("-j", "-4", "route", "show", "default"))
+    if not shutil.which("passt") or not route:
+        raise Skip("passt and a default route are needed")
+    host = t.daemon()
+    port = 21000 + os.getpid() % 20000
+    host.connect().createXML(domain_xml(t.assets, "guest", devices=(
+        "<interface type='user'><mac address='52:54:00:4e:00:51'/><model type='virtio'/><backend type='passt'/>"
+        "<portForward proto='tcp' address='127.0.0.1'><range start='%d' to='7'/></portForward></interface>" % port)))
+    console = Console.of(host, "guest")
+    console.wake()
+
+    def running():
+        return [pid for pid in filter(str.isdigit, os.listdir("/proc")) if str(port) in command_line(pid) and "passt" in command_line(pid)]
+
+    server = socket.create_server(("127.0.0.1", 0))
+    t.on_exit(server.close)
+    server.settimeout(20)
+    t.wait(lambda: "inet " in console.shell("ip -4 addr show eth0"), 30, "the guest's address")
+    console.shell("(echo hello | nc -w 5 %s %d) >/dev/null 2>&1 &" % (route[0]["gateway"], server.getsockname()[1]))
+    client, _ = server.accept()
+    t.equal(client.recv(16), b"hello\n", "out through passt")
+    client.close()
+    console.shell("(echo inside | nc -l -p 7) >/dev/null 2>&1 &")
+    host.restart()
+
+    def answered():
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as inward:
+            inward.settimeout(5)
+            return inward.recv(16)
+
+    t.equal(answered(), b"inside\n", "in by the forwarded port")
+    t.equal(len(running()), 1, "one passt")
+    host.virsh("destroy", "guest")
+    t.wait(lambda: not running(), 5, "passt to end")
+
+
+def command_line(pid):
+    try:
+        with open("/proc/%s/cmdline" % pid, "rb") as file:
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""

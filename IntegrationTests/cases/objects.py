@@ -213,11 +213,22 @@ def binding(port, name, **parameters):
             "<mac address='52:54:00:00:77:01'/><filterref filter='%s'>%s</filterref></filterbinding>" % (port, name, values))
 
 
-def table():
-    return subprocess.run(["nft", "list", "table", "bridge", "vireo_filter"], capture_output=True, text=True).stdout
+def table_name(daemon):
+    """Each daemon has a table of its own, called after the place of its state: FNV-1a of 64 bits, in base 36."""
+    number, text = 0xCBF29CE484222325, ""
+    for byte in os.path.join(daemon.root, "state").encode():
+        number = (number ^ byte) * 0x100000001B3 % 2**64
+    while number:
+        number, digit = divmod(number, 36)
+        text = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + text
+    return "vireo_filter_" + text
 
 
-@test("A packet filter keeps a guest from using addresses of others, through a restart of the daemon, and is gone without a trace", alone=True)
+def table(daemon):
+    return subprocess.run(["nft", "list", "table", "bridge", table_name(daemon)], capture_output=True, text=True).stdout
+
+
+@test("A packet filter keeps a guest from using addresses of others, through a restart of the daemon, and is gone without a trace")
 def clean_traffic(t):
     wire, daemon = Wire(t), t.daemon()
     t.true(wire.passes(), "packets pass without a filter")
@@ -238,16 +249,16 @@ def clean_traffic(t):
     t.raises(libvirt.VIR_ERR_OPERATION_INVALID, connection.nwfilterLookupByName("no-mac-spoofing").undefine)
     connection.nwfilterBindingLookupByPortDev(wire.port).delete()
     t.true(wire.passes(), "packets pass without a filter again")
-    t.equal(table(), "", "what is left of the rules")
+    t.equal(table(daemon), "", "what is left of the rules")
 
 
-@test("The address of a guest is learnt from its packets, and holds from then on", alone=True)
+@test("The address of a guest is learnt from its packets, and holds from then on")
 def learnt_address(t):
     wire, daemon = Wire(t), t.daemon()
     connection = daemon.connect()
     connection.nwfilterBindingCreateXML(binding(wire.port, "clean-traffic"))
     t.true(wire.passes(2), "the guest may speak before its address is known")
-    t.wait(lambda: "10.77.0.1" in table(), 5, "the address to be learnt; the rules are %s" % table())
+    t.wait(lambda: "10.77.0.1" in table(daemon), 5, "the address to be learnt; the rules are %s" % table(daemon))
     t.true(wire.passes(), "the address that was learnt")
     daemon.restart()
     wire.guest("ip", "address", "flush", "dev", "eth0")
@@ -256,7 +267,7 @@ def learnt_address(t):
     daemon.connect().nwfilterBindingLookupByPortDev(wire.port).delete()
 
 
-@test("A filter that changes is at work at once, and one that the kernel refuses changes nothing", alone=True)
+@test("A filter that changes is at work at once, and one that the kernel refuses changes nothing")
 def changed_filter(t):
     wire, daemon = Wire(t), t.daemon()
     connection = daemon.connect()
@@ -279,13 +290,13 @@ def changed_filter(t):
     t.true(wire.connects(80), "port 80 is open")
     t.true(not wire.connects(22), "port 22 is closed")
     # Who flushes all rules of the host takes these with them; the next change brings everything back.
-    subprocess.run(["nft", "delete", "table", "bridge", "vireo_filter"], check=True)
+    subprocess.run(["nft", "delete", "table", "bridge", table_name(daemon)], check=True)
     connection.nwfilterDefineXML(rules(ssh + rest))
     t.true(wire.connects(22) and not wire.connects(80), "the rules are back")
     connection.nwfilterBindingLookupByPortDev(wire.port).delete()
 
 
-@test("virsh says the same about packet filters as it does with libvirtd", alone=True)
+@test("virsh says the same about packet filters as it does with libvirtd")
 def same_filters_as_libvirt(t):
     ours, theirs = both(t)
     differences = []

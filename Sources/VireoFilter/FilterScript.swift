@@ -2,9 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Scripts for `nft -f -`: each is one transaction, so packets meet the rules as they were or as they are, and nothing between.
-package enum FilterScript {
-    /// The table that all of this is in; nobody else's.
-    package static let table = "bridge vireo_filter"
+package struct FilterScript: Hashable, Sendable {
+    /// The table that all of this is in, with its family; nobody else's.
+    package let table: String
+
+    /// - Parameter instance: tells the tables of several daemons of one host apart, in letters and digits; nil for the host's own.
+    package init(instance: String? = nil) { table = "bridge vireo_filter" + (instance.map { "_\($0)" } ?? "") }
+
+    /// The name of a daemon's table that keeps its state at `path`, where only the host's own daemon keeps it at `own`.
+    package static func instance(stateAt path: String, own: String) -> String? {
+        guard path != own else { return nil }
+        // FNV-1a, 64 bits: always the same for the same path.
+        let hash = path.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return String(hash, radix: 36)
+    }
 
     /// The interface's rules as they stand in the kernel.
     package struct Installed: Hashable, Sendable {
@@ -16,7 +27,7 @@ package enum FilterScript {
     }
 
     /// Makes the table anew, empty: the first thing a daemon does that has any binding.
-    package static var beginning: String {
+    package var beginning: String {
         var lines = ["add table \(table)", "delete table \(table)", "add table \(table)"]
         for stage in PortRules.Stage.allCases {
             lines.append("add map \(table) \(stage.rawValue) { type ifname : verdict ; }")
@@ -28,10 +39,10 @@ package enum FilterScript {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    package static var end: String { "add table \(table)\ndelete table \(table)\n" }
+    package var end: String { "add table \(table)\ndelete table \(table)\n" }
 
     /// Puts `next` in the place of `former`; nil for none.
-    package static func change(_ port: String, from former: Installed?, to next: Installed?) -> String {
+    package func change(_ port: String, from former: Installed?, to next: Installed?) -> String {
         var lines: [String] = []
         if let next {
             for (stage, chains) in next.sortedChains {
@@ -72,7 +83,7 @@ package enum FilterScript {
     }
 
     /// No interface has a `/` in its name, so chains of different ones are never called the same.
-    private static func name(of chain: String, _ stage: PortRules.Stage, _ port: String, _ generation: UInt64) -> String {
+    private func name(of chain: String, _ stage: PortRules.Stage, _ port: String, _ generation: UInt64) -> String {
         "\(stage.rawValue)/\(port)/\(generation)/\(chain)"
     }
 

@@ -5,6 +5,7 @@ package import Logging
 import Synchronization
 import SystemPackage
 package import VireoCore
+import VireoFilter
 package import VireoHost
 import VireoModel
 import VireoQEMU
@@ -22,6 +23,7 @@ public final class Hypervisor: Sendable {
     let registry = DomainRegistry()
     let storagePools = StoragePoolRegistry()
     let networks = NetworkRegistry()
+    let addresses = AddressBook()
     let emulators: EmulatorCatalog
     package let secrets: SecretVault
     package let nodeDevices: NodeDeviceCatalog
@@ -49,7 +51,9 @@ public final class Hypervisor: Sendable {
             store: store, events: events, keyFile: configuration.paths.secretKey, logger: configuration.logger)
         nodeDevices = NodeDeviceCatalog(
             scan: NodeDeviceScan(files: host.files, hostUUID: host.uuid), events: events, logger: configuration.logger)
-        filters = FilterCatalog(store: store, logger: configuration.logger)
+        let instance = FilterScript.instance(
+            stateAt: configuration.paths.state.string, own: HostPaths.system.state.string)
+        filters = FilterCatalog(store: store, script: FilterScript(instance: instance), logger: configuration.logger)
         cgroups = configuration.isPrivileged ? CgroupLayout.detect() : nil
         emulators = EmulatorCatalog(
             store: store, user: qemuUser, directories: configuration.emulatorDirectories,
@@ -90,6 +94,8 @@ public final class Hypervisor: Sendable {
         await filters.restore()
         await takeOver()
         await dropForgottenInterfaces()
+        await adoptLinks()
+        watchRules()
         await makeDefaultNetwork()
         await autostartNetworks()
         watchConsoleLogs()

@@ -167,7 +167,7 @@ struct FilterCompilerTests {
         let former = FilterScript.Installed(generation: 1, rules: try rules(one("<mac/>")))
         let next = FilterScript.Installed(generation: 2, rules: try rules(one("")))
         #expect(
-            FilterScript.change("vnet0", from: former, to: next) == """
+            FilterScript().change("vnet0", from: former, to: next) == """
                 add chain bridge vireo_filter sent-frame/vnet0/2/root
                 add rule bridge vireo_filter sent-frame/vnet0/2/root drop
                 delete element bridge vireo_filter sent-frame { "vnet0" }

@@ -128,12 +128,12 @@ struct NetworkUpdateTests {
             (NetworkUpdate.Command.addLast, NetworkUpdate.Section.dhcpHost, "<host mac='52:54:00:00:00:01' ip='10.0.0.8'/>"),
             (.addLast, .dhcpHost, "<host mac='52:54:00:00:00:03' ip='10.0.0.5'/>"),
             (.delete, .dhcpHost, "<host mac='52:54:00:00:00:09'/>"),
-            (.modify, .dhcpRange, "<range start='10.0.0.10' end='10.0.0.20'/>"),
             (.addLast, .dhcpRange, "<range start='10.0.0.10' end='10.0.0.20'/>"),
             (.delete, .dhcpRange, "<range start='10.0.0.10' end='10.0.0.21'/>"), (.addLast, .portGroup, "<portgroup name='p'/>"),
             (.modify, .portGroup, "<portgroup name='q'/>"),
             (.addLast, .dnsHost, "<host ip='10.0.0.9'><hostname>x</hostname></host>"),
-            (.modify, .dnsText, "<txt name='t' value='w'/>"), (.delete, .dnsService, "<srv service='s' protocol='tcp'/>"),
+            (.delete, .dnsHost, "<host><hostname>other</hostname></host>"),
+            (.delete, .dnsService, "<srv service='s' protocol='tcp'/>"),
             (.addLast, .forwardInterface, "<interface dev='eth0'/>"),
         ])
     func refused(command: NetworkUpdate.Command, section: NetworkUpdate.Section, xml: String) {
@@ -144,12 +144,33 @@ struct NetworkUpdateTests {
     @Test("Whole sections cannot be changed", arguments: [NetworkUpdate.Section.bridge, .domain, .ip, .forward, .forwardPF])
     func sections(section: NetworkUpdate.Section) {
         let error = #expect(throws: VireoError.self) { try changed(.modify, section, "<x/>") }
-        #expect(error?.code == .noSupport)
+        #expect(error?.code == .operationUnsupported)
+    }
+
+    @Test(
+        "Entries that libvirt only adds and deletes are not modified, whatever the XML says",
+        arguments: [NetworkUpdate.Section.dhcpRange, .forwardInterface, .dnsHost, .dnsText, .dnsService])
+    func unmodifiable(section: NetworkUpdate.Section) {
+        let error = #expect(throws: VireoError.self) { try changed(.modify, section, "<x/>") }
+        #expect(error?.code == .operationUnsupported)
+    }
+
+    @Test(
+        "What a change brings must be whole",
+        arguments: [
+            (NetworkUpdate.Command.addLast, NetworkUpdate.Section.dhcpHost, "<host mac='52:54:00:00:00:02' name='b'/>", 27),
+            (.delete, .dhcpHost, "<host/>", 27), (.addLast, .dhcpHost, "<range/>", 27),
+            (.delete, .dhcpRange, "<range start='10.9.0.1' end='10.9.0.2'/>", 1), (.addLast, .dnsText, "<txt name='u'/>", 35),
+        ])
+    func incomplete(command: NetworkUpdate.Command, section: NetworkUpdate.Section, xml: String, code: UInt32) {
+        let error = #expect(throws: VireoError.self) { try changed(command, section, xml) }
+        #expect(error?.code.rawValue == code)
     }
 
     @Test("Names, texts, services, ranges and port groups come and go")
     func others() throws {
         #expect(try changed(.delete, .dnsHost, "<host ip='10.0.0.9'/>").dns?.hosts.isEmpty == true)
+        #expect(try changed(.delete, .dnsHost, "<host><hostname>box</hostname></host>").dns?.hosts.isEmpty == true)
         #expect(try changed(.addLast, .dnsText, "<txt name='u' value='w'/>").dns?.texts.count == 2)
         #expect(try changed(.addLast, .dnsService, "<srv service='s' protocol='tcp'/>").dns?.services.count == 1)
         #expect(try changed(.delete, .dhcpRange, "<range start='10.0.0.10' end='10.0.0.20'/>").addresses[0].ranges.isEmpty)

@@ -47,10 +47,21 @@ struct DoctorTests {
     @Test("A firewall that drops what is forwarded is named, with the command that lets machines out")
     func forwarding() {
         let docker = "table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n"
-        #expect(HostSurvey.dropsForwarded(docker))
-        #expect(!HostSurvey.dropsForwarded(docker.replacing("drop", with: "accept")))
-        #expect(Self.finding("forwarding") { $0.dropsForwarded = true }?.cure?.contains("FORWARD -i virbr+ -j ACCEPT") == true)
-        #expect(Self.finding("forwarding") { $0.dropsForwarded = false } == nil)
+        #expect(HostSurvey.droppingChains(docker) == ["ip filter FORWARD"])
+        #expect(HostSurvey.droppingChains(docker.replacing("drop", with: "accept")) == [])
+        #expect(HostSurvey.droppingChains(docker.replacing("ip", with: "bridge")) == [])
+        let cure = Self.finding("forwarding") { ($0.droppingChains, $0.bridges) = (["ip filter FORWARD"], ["virbr*", "lab0"]) }?
+            .cure
+        #expect(cure?.contains(#"insert rule ip filter FORWARD iifname "virbr*" accept"#) == true)
+        #expect(cure?.contains(#"insert rule ip filter FORWARD oifname "lab0" accept"#) == true)
+        #expect(Self.finding("forwarding") { $0.droppingChains = [] } == nil)
+    }
+
+    @Test("A chain with the rules that the cure puts there is no finding")
+    func curedForwarding() {
+        let rules = ["iifname \"virbr*\" accept", "oifname \"virbr*\" accept"]
+        #expect(HostSurvey.allowsBridges(rules.joined(separator: "\n")))
+        #expect(!HostSurvey.allowsBridges(rules[0]))
     }
 
     @Test("Root is told which program virtual networks lack")

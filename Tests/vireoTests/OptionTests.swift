@@ -75,7 +75,10 @@ struct OptionTests {
         #expect(NetworkArgument(argument: "user") == .user)
         #expect(NetworkArgument(argument: "none") == NetworkArgument.none)
         #expect(NetworkArgument(argument: "bridge=br0") == .bridge("br0"))
-        for bad in ["bridge=", "bridge=a/b", "bridge=abcdefghijklmnop", "nat"] { #expect(NetworkArgument(argument: bad) == nil) }
+        #expect(NetworkArgument(argument: "network=lab") == .network("lab"))
+        for bad in ["network=", "bridge=", "bridge=a/b", "bridge=abcdefghijklmnop", "nat"] {
+            #expect(NetworkArgument(argument: bad) == nil)
+        }
     }
 }
 
@@ -133,5 +136,25 @@ struct CommandTests {
     func missingKernel() throws {
         let command = try #require(try Vireo.parseAsRoot(["run", "--kernel", "/does/not/exist"]) as? RunCommand)
         #expect(throws: CLIError.self) { try command.request(suffix: "x") }
+    }
+
+    @Test("A machine gets the network 'default' if it is up, else QEMU's own, and why is said")
+    func choiceOfNetwork() {
+        func network(_ name: String, _ isActive: Bool) -> JSONValue { ["name": .string(name), "active": .bool(isActive)] }
+        let up = RunCommand.choice(among: [network("lab", true), network("default", true)])
+        #expect(up.0 == .network("default") && up.reason == nil)
+        let down = RunCommand.choice(among: [network("default", false)])
+        #expect(down.0 == .user && down.reason?.contains("vireo network start default") == true)
+        let none = RunCommand.choice(among: [])
+        #expect(none.0 == .user && none.reason?.contains("no network 'default'") == true)
+    }
+
+    @Test("An address is told with its source and age; one of the link alone is of no use to others")
+    func addresses() {
+        let lease = MachineAddress(["address": "192.0.2.7", "prefix": 24, "source": "lease", "ageSeconds": 12])
+        #expect(lease.text == "192.0.2.7/24 (lease, 12s ago)" && lease.isUseful)
+        #expect(MachineAddress(["address": "192.0.2.7", "source": "arp", "ageSeconds": 0]).text == "192.0.2.7 (seen, now)")
+        #expect(MachineAddress(["address": "10.0.2.15", "source": "assigned"]).text == "10.0.2.15 (given by QEMU)")
+        #expect(!MachineAddress(["address": "fe80::1", "source": "agent"]).isUseful)
     }
 }

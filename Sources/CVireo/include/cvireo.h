@@ -142,8 +142,15 @@ int vireo_bridge_detach(const char *bridge, const char *name);
 
 // A non-blocking socket that hears the kernel tell of devices that come, go and change.
 int vireo_uevent_socket(void);
+// A non-blocking socket that hears the kernel tell of changes of nftables.
+int vireo_nftables_socket(void);
+// Sets how many frames a link collects before it hands them on, as `ethtool -C NAME rx-frames N`. 0, or -1 with errno.
+int vireo_link_set_coalescing(const char *name, unsigned int frames);
 // A non-blocking socket that sees all frames of an interface, both ways.
 int vireo_packet_socket(const char *name);
+// A non-blocking socket that sees what comes in by an interface and tells an address: ARP, neighbour discovery, requests to
+// DHCP servers. The kernel picks them out, and hands on no other frame.
+int vireo_announcement_socket(const char *name);
 // What an interface does itself: bit 0 rx, 1 tx, 2 sg, 3 tso, 4 gso, 5 gro, 6 lro, 7 rxvlan, 8 txvlan, 9 ntuple, 10 rxhash,
 // 11 txudptnl.
 uint32_t vireo_link_features(const char *name);

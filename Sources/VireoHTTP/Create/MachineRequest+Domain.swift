@@ -114,6 +114,8 @@ extension MachineRequest.Network {
         switch source {
         case .bridge(let name):
             interface = Interface(.bridge(name))
+        case .network(let name):
+            interface = Interface(.network(.init(name: name)))
         case .user(let forwards):
             interface = Interface(.user(device: nil))
             interface.portForwards = forwards.map { forward in

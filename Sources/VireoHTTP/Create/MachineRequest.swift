@@ -11,7 +11,7 @@ package struct MachineRequest: Hashable, Sendable {
     package enum DiskFormat: String, Hashable, Sendable, CaseIterable { case raw, qcow2, vmdk, vdi, vpc }
     package enum DiskBus: String, Hashable, Sendable, CaseIterable { case virtio, scsi, sata, ide, usb }
     package enum Transport: String, Hashable, Sendable, CaseIterable { case tcp, udp }
-    private enum NetworkKind: String, CaseIterable { case user, bridge }
+    private enum NetworkKind: String, CaseIterable { case user, bridge, network }
     private enum GraphicsKind: String, CaseIterable { case vnc }
 
     package struct NewDisk: Hashable, Sendable {
@@ -47,6 +47,8 @@ package struct MachineRequest: Hashable, Sendable {
         package enum Source: Hashable, Sendable {
             case user([PortForward])
             case bridge(String)
+            /// A virtual network.
+            case network(String)
         }
         package var source: Source
         package var mac: MACAddress?
@@ -160,15 +162,20 @@ package struct MachineRequest: Hashable, Sendable {
         let model = try reading.string("model") ?? "virtio"
         let forwards = try reading.objects("portForwards", limit: 256).map { element throws(VireoError) in try forward(element) }
         let bridge = try reading.string("bridge")
+        let network = try reading.string("network")
         try reading.finish()
+        guard bridge == nil || kind == .bridge else { throw reading.invalid("bridge", "goes with type bridge") }
+        guard network == nil || kind == .network else { throw reading.invalid("network", "goes with type network") }
+        guard forwards.isEmpty || kind == .user else { throw reading.invalid("portForwards", "goes with type user") }
         switch kind {
         case .user:
-            guard bridge == nil else { throw reading.invalid("bridge", "goes with type bridge") }
             return Network(source: .user(forwards), mac: mac, model: model)
         case .bridge:
-            guard forwards.isEmpty else { throw reading.invalid("portForwards", "goes with type user") }
             guard let bridge, !bridge.isEmpty else { throw reading.missing("bridge") }
             return Network(source: .bridge(bridge), mac: mac, model: model)
+        case .network:
+            guard let network, !network.isEmpty else { throw reading.missing("network") }
+            return Network(source: .network(network), mac: mac, model: model)
         }
     }
 

@@ -13,7 +13,11 @@ package enum DomainJSON {
     package static func summary(of view: DomainView, now: Double) -> JSONValue { .members(summaryMembers(of: view, now: now)) }
 
     /// Everything about a domain: schema `Domain`. Live facts where it runs.
-    package static func detail(of view: DomainView, now: Double) -> JSONValue {
+    ///
+    /// - Parameter addresses: of its interfaces, by MAC; nil where nobody was asked.
+    package static func detail(
+        of view: DomainView, now: Double, addresses: [MACAddress: [KnownAddress]]? = nil
+    ) -> JSONValue {
         let definition = view.definition()
         var members = summaryMembers(of: view, now: now)
         members += [
@@ -29,7 +33,7 @@ package enum DomainJSON {
             ("architecture", .optional(definition.os.architecture)), ("machine", .optional(definition.os.machine)),
             ("firmware", .string(firmware(of: definition.os))), ("kernel", .optional(definition.os.kernel)),
             ("disks", .array(definition.devices.disks.map(disk))),
-            ("interfaces", .array(definition.devices.interfaces.map(interface))),
+            ("interfaces", .array(definition.devices.interfaces.map { interface($0, addresses) })),
             ("graphics", .array(definition.devices.graphics.map(graphics))),
             ("consoles", .array(definition.devices.serials.enumerated().map(console))),
         ]
@@ -120,7 +124,7 @@ package enum DomainJSON {
         ])
     }
 
-    private static func interface(_ interface: Interface) -> JSONValue {
+    private static func interface(_ interface: Interface, _ addresses: [MACAddress: [KnownAddress]]?) -> JSONValue {
         let source: String? =
             switch interface.source {
             case .bridge(let name): name
@@ -132,6 +136,15 @@ package enum DomainJSON {
             ("type", .string(interface.source.typeWord)), ("source", .optional(source)),
             ("mac", .optional(interface.mac?.description)), ("model", .optional(interface.model)),
             ("target", .optional(interface.target)), ("portForwards", .array(interface.portForwards.flatMap(forwards))),
+            ("addresses", addresses.map { known in .array((interface.mac.flatMap { known[$0] } ?? []).map(address)) }),
+        ])
+    }
+
+    private static func address(_ known: KnownAddress) -> JSONValue {
+        .members([
+            ("address", .string("\(known.address)")), ("prefix", .optional(known.prefix)),
+            ("source", .string(known.source.rawValue)),
+            ("ageSeconds", .optional(known.age.flatMap { Int(exactly: $0.rounded()) })),
         ])
     }
 

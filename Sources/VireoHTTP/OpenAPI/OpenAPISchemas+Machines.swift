@@ -97,7 +97,11 @@ extension OpenAPISchemas {
                 "properties": {
                   "type": {"type": "string"}, "source": {"type": "string"}, "mac": {"type": "string"},
                   "model": {"type": "string"}, "target": {"type": "string"},
-                  "portForwards": {"type": "array", "items": {"$ref": "#/components/schemas/PortForward"}}
+                  "portForwards": {"type": "array", "items": {"$ref": "#/components/schemas/PortForward"}},
+                  "addresses": {
+                    "type": "array", "items": {"$ref": "#/components/schemas/KnownAddress"},
+                    "description": "Of a running machine, when it is asked for by itself; the best first."
+                  }
                 }
               }},
               "graphics": {"type": "array", "items": {
@@ -111,6 +115,17 @@ extension OpenAPISchemas {
                 "type": "object", "required": ["device", "type"],
                 "properties": {"device": {"type": "string"}, "type": {"type": "string"}, "path": {"type": "string"}}
               }}
+            }
+          },
+          "KnownAddress": {
+            "type": "object", "required": ["address", "source"],
+            "properties": {
+              "address": {"type": "string"}, "prefix": {"type": "integer"},
+              "source": {
+                "enum": ["agent", "lease", "arp", "connections", "assigned"],
+                "description": "Who says so: the guest's agent, its network's DHCP server, its packets or the host's neighbours, connections of QEMU's own network, or what that gives its only client."
+              },
+              "ageSeconds": {"type": "integer", "description": "Since it was last confirmed, where that is known."}
             }
           },
           "PortForward": {
@@ -157,7 +172,8 @@ extension OpenAPISchemas {
               "networks": {"type": "array", "maxItems": 16, "description": "One of type user unless said.", "items": {
                 "type": "object", "additionalProperties": false,
                 "properties": {
-                  "type": {"enum": ["user", "bridge"], "default": "user"}, "bridge": {"type": "string"},
+                  "type": {"enum": ["user", "bridge", "network"], "default": "user"}, "bridge": {"type": "string"},
+                  "network": {"type": "string", "description": "With type network: a virtual network."},
                   "mac": {"type": "string"}, "model": {"type": "string", "default": "virtio"},
                   "portForwards": {"type": "array", "items": {"$ref": "#/components/schemas/PortForward"}}
                 }

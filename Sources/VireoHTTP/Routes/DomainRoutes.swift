@@ -77,7 +77,9 @@ enum DomainRoutes {
         .get, "/v1/domains/{domain}",
         .init(operationID: "getDomain", tag: "domains", summary: "Everything about a domain.", answer: .json(schema: "Domain"))
     ) { request in
-        .json(DomainJSON.detail(of: try request.domain().view, now: Clock.now))
+        let domain = try request.domain()
+        let addresses = domain.view.isActive ? await domain.knownAddresses() : nil
+        return .json(DomainJSON.detail(of: domain.view, now: Clock.now, addresses: addresses))
     }
 
     private static let remove = Route(

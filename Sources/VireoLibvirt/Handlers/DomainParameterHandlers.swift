@@ -128,12 +128,19 @@ extension HandlerTable {
             return XDRVoid()
         }
         on(RemoteCalls.domainGetInterfaceParameters) { args, call in
-            let bandwidth = try call.domain(args.dom).view.bandwidth(of: args.device, scope: ChangeScope(flags: args.flags))
+            let view = try call.domain(args.dom).view
+            // How many there are is the same for every interface, and told before one is looked for.
+            guard args.nparams != 0 else {
+                _ = try view.resolve(ChangeScope(flags: args.flags))
+                return RemoteDomainGetInterfaceParametersRet(
+                    params: [], nparams: Int32(clamping: BandwidthParameters.list(nil).count))
+            }
+            let bandwidth = try view.bandwidth(of: args.device, scope: ChangeScope(flags: args.flags))
             let all = BandwidthParameters.list(bandwidth)
             let wanted = min(Int(max(0, args.nparams)), all.count)
             return RemoteDomainGetInterfaceParametersRet(
                 params: all.prefix(wanted).map { RemoteTypedParam($0) },
-                nparams: Int32(clamping: wanted == 0 ? all.count : wanted))
+                nparams: Int32(clamping: wanted))
         }
         on(RemoteCalls.domainSetInterfaceParameters) { args, call in
             try await call.domain(args.dom).setBandwidth(

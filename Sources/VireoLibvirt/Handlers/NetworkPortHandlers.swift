@@ -13,7 +13,7 @@ extension HandlerTable {
         fast(RemoteCalls.networkListAllPorts) { args, call in
             let view = try call.network(args.network).view
             let net = RemoteNonnullNetwork(view)
-            let ports = view.ports.keys.sorted { "\($0)" < "\($1)" }
+            let ports = try view.listedPorts()
             return RemoteNetworkListAllPortsRet(
                 ports: args.needResults == 0 ? [] : ports.map { .init(net: net, uuid: XDRUUID($0)) },
                 ret: UInt32(clamping: ports.count))

@@ -29,6 +29,8 @@ package struct Neighbour: Hashable, Sendable {
     package var link: Int32
     package var address: IPAddress
     package var mac: MACAddress
+    /// Seconds since it was found to be so; nil where the kernel does not tell.
+    package var confirmed: Int?
 }
 
 /// Links of the host, by rtnetlink(7). Everything here blocks: call it away from the cooperative pool.
@@ -37,6 +39,7 @@ package enum Links {
         static let newLink: UInt16 = 16
         static let deleteLink: UInt16 = 17
         static let getLink: UInt16 = 18
+        static let setLink: UInt16 = 19
         static let newAddress: UInt16 = 20
         static let getAddress: UInt16 = 22
         static let newRoute: UInt16 = 24
@@ -52,6 +55,8 @@ package enum Links {
         static let master: UInt16 = 10
         static let portInfo: UInt16 = 12
         static let linkInfo: UInt16 = 18
+        static let familySpecific: UInt16 = 26
+        static let bridgeVLAN: UInt16 = 2
         static let infoKind: UInt16 = 1
         static let infoData: UInt16 = 2
         static let bridgeForwardDelay: UInt16 = 1
@@ -162,11 +167,42 @@ package enum Links {
 
     /// Whether a port of a bridge reaches only those ports that are not isolated.
     package static func setIsolated(_ link: Link, _ isIsolated: Bool) throws(Errno) {
-        var writer = NetlinkWriter(type: Message.newLink, flags: Netlink.Flag.acknowledge)
+        // RTM_NEWLINK would do nothing, and say that it was done.
+        var writer = NetlinkWriter(type: Message.setLink, flags: Netlink.Flag.acknowledge)
         writer.appendLinkHeader(index: link.index, family: 7)
         // NLA_F_NESTED: without it the kernel takes the attribute for the port's state.
         writer.nested(Attribute.portInfo | 0x8000) { $0.attribute(Attribute.portIsolated, UInt8(isIsolated ? 1 : 0)) }
         try NetlinkSocket.request(writer)
+    }
+
+    // MARK: VLANs of ports of bridges
+
+    /// Takes a port out of all VLANs. Those that are none of it are no error.
+    package static func clearVLANs(of link: Link) throws(Errno) {
+        // As one range: BRIDGE_VLAN_INFO_RANGE_BEGIN and _END.
+        let writer = vlanRequest(Message.deleteLink, link, [(1 << 3, 1), (1 << 4, 4094)])
+        do { try NetlinkSocket.request(writer) } catch Errno.noSuchFileOrDirectory {}
+    }
+
+    /// Makes a port a member of a VLAN.
+    ///
+    /// - Parameters:
+    ///   - isNative: frames without a tag that come in belong to it.
+    ///   - isUntagged: its frames go out without their tag.
+    package static func addVLAN(_ id: UInt16, to link: Link, isNative: Bool, isUntagged: Bool) throws(Errno) {
+        // BRIDGE_VLAN_INFO_PVID and _UNTAGGED.
+        let flags: UInt16 = (isNative ? 1 << 1 : 0) | (isUntagged ? 1 << 2 : 0)
+        try NetlinkSocket.request(vlanRequest(Message.setLink, link, [(flags, id)]))
+    }
+
+    /// `IFLA_AF_SPEC` with `struct bridge_vlan_info` in each `IFLA_BRIDGE_VLAN_INFO`.
+    static func vlanRequest(_ type: UInt16, _ link: Link, _ vlans: [(flags: UInt16, id: UInt16)]) -> NetlinkWriter {
+        var writer = NetlinkWriter(type: type, flags: Netlink.Flag.acknowledge)
+        writer.appendLinkHeader(index: link.index, family: 7)
+        writer.nested(Attribute.familySpecific) { writer in
+            for vlan in vlans { writer.attribute(Attribute.bridgeVLAN, UInt32(vlan.flags) | UInt32(vlan.id) << 16) }
+        }
+        return writer
     }
 
     private static func change(
@@ -233,7 +269,9 @@ package enum Links {
             guard let address = attributes[1].flatMap({ IPAddress(bytes: $0) }), let mac = attributes[2], mac.count == 6,
                 let mac = MACAddress(mac.map { String($0, radix: 16) }.joined(separator: ":"))
             else { return nil }
-            return Neighbour(link: message.number(at: 4), address: address, mac: mac)
+            // `struct nda_cacheinfo`: its first number is in hundredths of a second (USER_HZ).
+            let confirmed = attributes[3].map { Int(Netlink.number($0, as: UInt32.self)) / 100 }
+            return Neighbour(link: message.number(at: 4), address: address, mac: mac, confirmed: confirmed)
         }
     }
 }

@@ -58,10 +58,13 @@ enum LaunchChecks {
     private static func unsupported(_ interface: Interface) -> [(Bool, String)] {
         [
             (interface.bandwidth != nil && !interface.hasLink, "bandwidth on an interface without a link of the host"),
-            (interface.vlan != nil && !interface.isHostDevice, "vlan"),
-            (interface.virtualPort != nil, "virtualport"),
+            (
+                interface.vlan != nil && !interface.isHostDevice && !interface.mayHaveBridge,
+                "vlan on an interface without a bridge"
+            ),
+            (interface.virtualPort != nil, "virtualport, which is for Open vSwitch and 802.1Qb* switches,"),
             (interface.filter != nil && !interface.hasLink, "filterref on an interface without a link of the host"),
-            (interface.coalesceMaximumFrames != nil, "coalesce"),
+            (interface.coalesceMaximumFrames != nil && !interface.hasLink, "coalesce on an interface without a link of the host"),
             (interface.script != nil || interface.downScript != nil, "a script"),
             (interface.isIsolated == true && !interface.hasLink, "isolation of an interface without a link of the host"),
             (interface.teaming != nil, "teaming"),
@@ -70,6 +73,14 @@ enum LaunchChecks {
 }
 
 extension Interface {
+    /// Whether it is a port of a bridge, as far as its definition tells.
+    fileprivate var mayHaveBridge: Bool {
+        switch source {
+        case .bridge, .network: true
+        default: false
+        }
+    }
+
     /// Whether its packets pass a link of the host, where they can be looked at.
     fileprivate var hasLink: Bool {
         switch source {

@@ -18,6 +18,9 @@ extension DeviceBuilder {
 
     // MARK: The host's side
 
+    /// QEMU's `stream` backend came with it.
+    private static let firstWithStreams = QEMUCapabilities.Version(major: 7, minor: 2, micro: 0)
+
     private func network(_ interface: Interface, alias: String, id: String) throws(VireoError) -> JSONObject {
         func unsupported(_ what: String) -> VireoError {
             VireoError(.configUnsupported, "devices/interface '\(interface.mac?.description ?? alias)': \(what)")
@@ -25,10 +28,14 @@ extension DeviceBuilder {
         var object: JSONObject
         switch interface.source {
         case .user:
-            guard interface.backend.kind != .passt else {
-                throw unsupported("the passt backend is not supported yet; leave <backend> out")
+            if interface.backend.kind == .passt {
+                guard resources.capabilities.version >= Self.firstWithStreams else {
+                    throw unsupported("passt needs QEMU 7.2 or later; leave <backend> out")
+                }
+                object = try stream(alias)
+            } else {
+                object = try userNetwork(interface)
             }
-            object = try userNetwork(interface)
         case .bridge, .ethernet, .network, .direct: object = try tap(interface, alias: alias)
         case .server(let end): object = JSONObject([("type", "socket"), ("listen", .string("\(end.address ?? ""):\(end.port)"))])
         case .client(let end):
@@ -75,6 +82,13 @@ extension DeviceBuilder {
         }
         if !forwards.isEmpty { object["hostfwd"] = .array(forwards) }
         return object
+    }
+
+    /// A connected socket, whose other end is passt's.
+    private func stream(_ alias: String) throws(VireoError) -> JSONObject {
+        let descriptor = resources.namedTaps[alias]?.first ?? resources.taps[alias]?.first.map { "\($0)" }
+        guard let descriptor else { throw VireoError(.internalError, "interface '\(alias)' has no socket to passt") }
+        return ["type": "stream", "server": false, "addr": ["type": "fd", "str": .string(descriptor)]]
     }
 
     private func tap(_ interface: Interface, alias: String) throws(VireoError) -> JSONObject {

@@ -4,7 +4,7 @@
 package import VireoCore
 package import VireoModel
 
-/// A change of an interface of a running domain: its link, or what it is connected to on the host.
+/// A change of an interface of a running domain: its link, what it is connected to on the host, and what is done to it there.
 package struct InterfaceUpdate: Hashable, Sendable {
     /// The interface as it will be.
     package var new: Interface
@@ -12,6 +12,11 @@ package struct InterfaceUpdate: Hashable, Sendable {
     package var link: Bool?
     /// The bridges that the tap leaves and joins; nil where it stays.
     package var bridge: BridgeChange?
+    /// Whether limits, isolation or VLANs on the host change.
+    package var changesLimits = false
+    package var changesIsolation = false
+    package var changesVLAN = false
+    package var changesCoalescing = false
 
     package struct BridgeChange: Hashable, Sendable {
         /// nil for an interface that was in none.
@@ -21,29 +26,61 @@ package struct InterfaceUpdate: Hashable, Sendable {
         package init(old: String?, new: String) { (self.old, self.new) = (old, new) }
     }
 
+    /// Whether `wanted` is to be connected to a virtual network first: to another one than now, or another group of ports.
+    package static func needsPort(_ wanted: Interface, of old: Interface) -> Bool {
+        guard case .network(let to) = wanted.source else { return false }
+        guard case .network(let from) = old.source else { return true }
+        return from.name != to.name || to.portGroup != nil && to.portGroup != from.portGroup
+    }
+
     /// Checks that `wanted` changes nothing of the live interface but what can be changed while the guest runs.
     ///
+    /// - Parameter wanted: of a network that `needsPort` names, as it was connected.
     /// - Throws: `operationUnsupported` naming the rest, in libvirt's words.
     package init(_ wanted: Interface, of old: Interface) throws(VireoError) {
-        try Self.check(wanted, old)
+        try Self.check(wanted, of: old)
         new = old
         new.linkState = wanted.linkState
         new.filter = wanted.filter
+        new.bandwidth = wanted.bandwidth
+        new.isIsolated = wanted.isIsolated
+        new.vlan = wanted.vlan
+        new.coalesceMaximumFrames = wanted.coalesceMaximumFrames
+        changesCoalescing = wanted.coalesceMaximumFrames != old.coalesceMaximumFrames
         if (wanted.linkState ?? .up) != (old.linkState ?? .up) { link = wanted.linkState != .down }
+        try connect(wanted, old)
+        // A bridge forgets both with the port.
+        changesIsolation = (new.isIsolated ?? false) != (old.isIsolated ?? false) || bridge != nil && new.isIsolated == true
+        changesVLAN = new.vlan != old.vlan || bridge != nil && new.vlan != nil
+        changesLimits = new.bandwidth != old.bandwidth
+    }
+
+    private mutating func connect(_ wanted: Interface, _ old: Interface) throws(VireoError) {
         guard wanted.source != old.source else { return }
+        let refusal = VireoError(
+            .operationUnsupported, "unable to change config on '\(wanted.source.typeWord)' network type", origin: .qemu)
         switch (old.source, wanted.source) {
-        case (.bridge(let from), .bridge(let to)): bridge = BridgeChange(old: from, new: to)
+        case (.user(let from), .user(let to)):
+            guard from == to || to == nil else { throw refusal }
+            return
+        case (.network, .network) where !Self.needsPort(wanted, of: old): return
         case (.ethernet, .bridge(let to)): bridge = BridgeChange(old: nil, new: to)
-        case (.network(let from), .network(let to)) where from.name == to.name: return
-        case (.user(let from), .user(let to)) where from == to || to == nil: return
-        default:
-            throw VireoError(
-                .operationUnsupported, "unable to change config on '\(old.source.typeWord)' network type", origin: .qemu)
+        case (.bridge, .bridge), (.bridge, .network), (.network, .bridge), (.network, .network):
+            // Both ends are bridges, or both the same macvtap.
+            if let from = old.source.bridge, let to = wanted.source.bridge {
+                if from != to { bridge = BridgeChange(old: from, new: to) }
+            } else if old.source.directPlug == nil || old.source.directPlug != wanted.source.directPlug {
+                throw refusal
+            }
+        default: throw refusal
         }
         new.source = wanted.source
     }
 
-    private static func check(_ new: Interface, _ old: Interface) throws(VireoError) {
+    /// What can be told before a network is asked for a port.
+    ///
+    /// - Throws: as `init`.
+    package static func check(_ new: Interface, of old: Interface) throws(VireoError) {
         func refuse(_ what: String) -> VireoError { VireoError(.operationUnsupported, "cannot modify \(what)", origin: .qemu) }
         if let alias = new.alias, let name = old.alias, alias != name {
             throw VireoError(.operationDenied, "changing device alias is not allowed", origin: .domain)
@@ -73,7 +110,7 @@ package struct InterfaceUpdate: Hashable, Sendable {
         }
         if let rom = new.info.rom, rom != old.info.rom { throw refuse("network device rom setting") }
         if let order = new.bootOrder, order != old.bootOrder { throw refuse("network device boot index setting") }
-        if new.mtu != old.mtu { throw refuse("MTU") }
+        if let mtu = new.mtu, mtu != old.mtu { throw refuse("MTU") }
         try LaunchChecks.check(new)
     }
 
@@ -82,5 +119,21 @@ package struct InterfaceUpdate: Hashable, Sendable {
         guard let link, let alias = new.alias else { return MonitorPlan() }
         func set(_ up: Bool) -> MonitorCommand { MonitorCommand("set_link", ["name": .string(alias), "up": .bool(up)]) }
         return MonitorPlan([.init(set(link), undo: set(!link))])
+    }
+}
+
+extension InterfaceSource {
+    /// The bridge that a tap of it is a port of.
+    package var bridge: String? {
+        switch self {
+        case .bridge(let name): name
+        case .network(let network): network.bridge
+        default: nil
+        }
+    }
+
+    /// The link that a network has its macvtap on.
+    fileprivate var directPlug: Network.Plug? {
+        if case .network(let network) = self, case .direct? = network.plug { network.plug } else { nil }
     }
 }

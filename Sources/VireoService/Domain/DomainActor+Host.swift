@@ -38,7 +38,10 @@ extension DomainActor {
         if let emulator = live.tpmEmulator { try await startTPM(emulator, run) }
         live.devices.interfaces = try await connect(live.devices.interfaces)
         let definition = live
-        let taps = try await BlockingWork.run(awaiting: "taps") { try TapDevices.make(for: definition, directory: run.directory) }
+        let links = try await BlockingWork.run(awaiting: "taps") {
+            try TapDevices.make(for: definition, directory: run.directory)
+        }
+        let taps = TapDevices.joined([links, try await Passt.start(for: definition.devices.interfaces)])
         live.nameTargets(taps)
         try await bringUp(live.devices.interfaces, taps)
         let vsock = try await openVsock(&live)

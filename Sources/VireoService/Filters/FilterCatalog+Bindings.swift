@@ -97,9 +97,9 @@ extension FilterCatalog {
     private func remove(_ port: String) async throws {
         let (former, isLast) = state.withLock { ($0.bound[port], $0.bound.count == 1) }
         if isLast {
-            try await NftablesTool.run(FilterScript.end)
+            try await NftablesTool.run(script.end)
         } else if let installed = former?.installed {
-            try await NftablesTool.run(FilterScript.change(port, from: installed, to: nil))
+            try await NftablesTool.run(script.change(port, from: installed, to: nil))
         }
         former?.watch?.end()
         state.withLock { state in
@@ -124,17 +124,17 @@ extension FilterCatalog {
         _ wanted: [(bound: Bound, former: FilterScript.Installed?)], _ filters: [DomainUUID: PacketFilter]
     ) async throws {
         let compiler = try await compiler(filters)
-        var (script, next) = ("", [(Bound, AddressLearning.Source?)]())
+        var (text, next) = ("", [(Bound, AddressLearning.Source?)]())
         for (bound, former) in wanted {
             let (installed, source) = try compile(bound, compiler)
-            script += FilterScript.change(bound.binding.port, from: former, to: installed)
+            text += script.change(bound.binding.port, from: former, to: installed)
             var bound = bound
             bound.installed = installed
             next.append((bound, source))
         }
         let hasTable = state.withLock { $0.hasTable }
         do {
-            try await NftablesTool.run((hasTable ? "" : FilterScript.beginning) + script)
+            try await NftablesTool.run((hasTable ? "" : script.beginning) + text)
         } catch let error as VireoError where error.code == .buildFirewall && hasTable {
             // Somebody may have flushed all rules of the host.
             try await NftablesTool.run(try await fullScript(compiler, instead: next.map(\.0)))
@@ -144,11 +144,11 @@ extension FilterCatalog {
 
     /// The script that makes the table anew with everything, `changed` in the place of what is known of those interfaces.
     private func fullScript(_ compiler: FilterCompiler, instead changed: [Bound]) async throws -> String {
-        var script = FilterScript.beginning
+        var text = script.beginning
         let ports = Set(changed.map(\.binding.port))
         let others = state.withLock { state in state.bound.values.filter { !ports.contains($0.binding.port) } }
-        for bound in changed + others { script += FilterScript.change(bound.binding.port, from: nil, to: bound.installed) }
-        return script
+        for bound in changed + others { text += script.change(bound.binding.port, from: nil, to: bound.installed) }
+        return text
     }
 
     /// Sees to it that what is known to be bound is in the kernel: that may have failed when the daemon started.
@@ -159,11 +159,11 @@ extension FilterCatalog {
     private func rebuild() async throws {
         let (all, filters) = state.withLock { (Array($0.bound.values), $0.filters) }
         let compiler = try await compiler(filters)
-        var (script, next) = (FilterScript.beginning, [(Bound, AddressLearning.Source?)]())
+        var (text, next) = (script.beginning, [(Bound, AddressLearning.Source?)]())
         for var bound in all {
             do {
                 let (installed, source) = try compile(bound, compiler)
-                script += FilterScript.change(bound.binding.port, from: nil, to: installed)
+                text += script.change(bound.binding.port, from: nil, to: installed)
                 bound.installed = installed
                 next.append((bound, source))
             } catch {
@@ -172,7 +172,7 @@ extension FilterCatalog {
                     metadata: [LogKey.path: "\(bound.binding.port)", LogKey.error: "\(error)"])
             }
         }
-        try await NftablesTool.run(script)
+        try await NftablesTool.run(text)
         for (bound, source) in next { take(bound, learningFrom: source) }
     }
 

@@ -38,8 +38,11 @@ package final class FilterCatalog: Sendable {
     let changes = ChangeQueue()
     let store: Store
     let logger: Logger
+    let script: FilterScript
 
-    init(store: Store, logger: Logger) { (self.store, self.logger) = (store, logger) }
+    init(store: Store, script: FilterScript, logger: Logger) {
+        (self.store, self.script, self.logger) = (store, script, logger)
+    }
 
     private static let stockMark = "stock-packet-filters"
 

@@ -19,7 +19,7 @@ struct HostPreparation: Sendable {
 extension Domain {
     /// Notes the host's names of taps.
     mutating func nameTargets(_ taps: TapDevices) {
-        for tap in taps.taps {
+        for tap in taps.taps where !tap.name.isEmpty {
             guard let index = devices.interfaces.firstIndex(where: { $0.alias == tap.alias }) else { continue }
             devices.interfaces[index].target = tap.name
         }

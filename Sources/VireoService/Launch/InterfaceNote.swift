@@ -39,12 +39,12 @@ extension DomainActor {
     ///
     /// - Throws: as `Hypervisor.interfaceCameUp`.
     func bringUp(_ interfaces: [Interface], _ taps: TapDevices) async throws {
-        for tap in taps.taps {
+        for tap in taps.taps where !tap.name.isEmpty {
             if let index = run?.details.interfaces?.firstIndex(where: { $0.alias == tap.alias }) {
                 run?.details.interfaces?[index].link = tap.name
             }
         }
-        for tap in taps.taps {
+        for tap in taps.taps where !tap.name.isEmpty {
             guard let interface = interfaces.first(where: { $0.alias == tap.alias }) else { continue }
             try await hypervisor.interfaceCameUp(interface, link: tap.name, of: reference)
         }

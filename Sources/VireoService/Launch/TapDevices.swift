@@ -13,6 +13,7 @@ final class TapDevices: Sendable {
     /// An interface's tap: one descriptor for each queue, and as many of vhost where that is used.
     struct Tap: Sendable {
         var alias: String
+        /// Empty for what is no link of the host: a socket to passt.
         var name: String
         var descriptors: [CInt]
         var vhosts: [CInt] = []
@@ -23,12 +24,21 @@ final class TapDevices: Sendable {
     private static let queueLimit = 256
 
     let taps: [Tap]
+    /// Who closes the descriptors, where that is not this one.
+    private let owners: [TapDevices]
 
-    private init(_ taps: [Tap]) { self.taps = taps }
+    /// Takes over the descriptors.
+    init(_ taps: [Tap]) { (self.taps, owners) = (taps, []) }
+
+    private init(of owners: [TapDevices]) { (taps, self.owners) = (owners.flatMap(\.taps), owners) }
 
     deinit {
+        guard owners.isEmpty else { return }
         for tap in taps { for descriptor in tap.descriptors + tap.vhosts { close(descriptor) } }
     }
+
+    /// All of them together.
+    static func joined(_ parts: [TapDevices]) -> TapDevices { TapDevices(of: parts) }
 
     /// Makes the taps of all interfaces that need one, and attaches them to their bridges. Blocks.
     ///
@@ -153,11 +163,15 @@ private struct TapMaker {
         if bridge != nil { KernelSwitches.setIPv6(on: name, isEnabled: false) }
         let mtu = interface.mtu.map { CInt(clamping: $0) } ?? bridge.map { vireo_link_mtu($0) } ?? 0
         if mtu > 0, vireo_link_set_mtu(name, mtu) != 0 { throw failure("setting the MTU of \(name)", Errno(rawValue: errno)) }
+        if let frames = interface.coalesceMaximumFrames, vireo_link_set_coalescing(name, CUnsignedInt(clamping: frames)) != 0 {
+            throw failure("setting coalescing of \(name)", Errno(rawValue: errno))
+        }
         if let bridge {
             guard vireo_bridge_attach(bridge, name) == 0 else {
                 throw failure("Unable to add bridge \(bridge) port \(name)", Errno(rawValue: errno))
             }
             if interface.isIsolated == true { try isolate(name) }
+            if let vlan = interface.vlan, let link = try Links.find(name) { try BridgeVLANs.set(vlan, of: link, bridge: bridge) }
         }
         if interface.linkState != .down, vireo_link_set_up(name, 1) != 0 {
             throw failure("bringing up \(name)", Errno(rawValue: errno))

@@ -32,7 +32,7 @@ extension Hypervisor {
         }
         var connected = interface
         connected.source = .network(source)
-        (connected.bandwidth, connected.isIsolated) = (port.bandwidth, port.isIsolated)
+        (connected.bandwidth, connected.isIsolated, connected.vlan) = (port.bandwidth, port.isIsolated, port.vlan)
         connected.mtu = interface.mtu ?? mtu
         return (connected, network.uuid)
     }
@@ -53,10 +53,12 @@ extension Hypervisor {
     func interfaceCameUp(_ interface: Interface, link: String, of domain: DomainReference) async throws {
         try await applyFilter(of: interface, link: link, of: domain)
         if interface.bandwidth != nil { try await TrafficShaping.apply(interface.bandwidth, to: link) }
+        listen(to: interface, link: link)
     }
 
     /// The link of a guest's interface is gone, or about to go: what was made for it besides is taken away.
     func interfaceWentAway(link: String) async {
+        addresses.forget(link)
         await filters.release([link])
         await TrafficShaping.clear(link)
     }

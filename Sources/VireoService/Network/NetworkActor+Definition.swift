@@ -122,6 +122,7 @@ extension NetworkActor {
             }
             let before = network.live
             if affected.live, let before, let after { try await network.carryOver(from: before, to: after) }
+            CrashPoint.reached("network-update:applied")
             do {
                 try await network.hypervisor.store.save(
                     affected.config ? definition.map(network.record) : nil,

@@ -6,6 +6,7 @@ import SystemPackage
 package import VireoCore
 import VireoModel
 package import VireoNetwork
+import VireoXML
 
 extension NetworkActor {
     /// Starts dnsmasq if something is to be served.
@@ -74,6 +75,20 @@ extension NetworkActor {
         superviseDnsmasq()
     }
 
+    /// Has a dnsmasq that an earlier daemon left serve what `network` says: that daemon may have died within a change.
+    func restoreDnsmasq(_ network: Network) async throws {
+        guard let bridge = network.bridge.name, let wanted = DnsmasqConfiguration(network, bridge: bridge, files: files) else {
+            return
+        }
+        if let process = dnsmasq {
+            let main = try await BlockingWork.run(awaiting: "the files of dnsmasq") { FileAccess.text(wanted.files.main.string) }
+            if main == wanted.main { return try Dnsmasq.reload(wanted, process) }
+            dnsmasq = nil
+            await Dnsmasq.stop(process)
+        }
+        try await startDnsmasq(network)
+    }
+
     /// The leases that dnsmasq has given out and that are not over; none while the network is down.
     ///
     /// - Parameter mac: only those of this client.
@@ -87,7 +102,8 @@ extension NetworkActor {
             guard let ip = live.addresses.first(where: { lease.address.isIn($0.address, prefix: $0.prefixLength) }) else {
                 return nil
             }
-            return NetworkLease(bridge: live.bridge.name ?? "", lease: lease, prefix: ip.prefixLength)
+            return NetworkLease(
+                bridge: live.bridge.name ?? "", lease: lease, prefix: ip.prefixLength, length: ip.leaseLength(of: lease))
         }
     }
 }
@@ -114,4 +130,23 @@ package struct NetworkLease: Hashable, Sendable {
     package var bridge: String
     package var lease: DHCPLease
     package var prefix: Int
+    /// For how many seconds it was given; nil for ever.
+    package var length: UInt64?
+
+    /// Seconds since the guest got or renewed it; nil where that cannot be told.
+    func age(now: Double) -> Double? {
+        guard lease.expiry > 0, let length else { return nil }
+        let age = Double(length) - (Double(lease.expiry) - now)
+        return age >= 0 && age <= Double(length) ? age : nil
+    }
+}
+
+extension NetworkIP {
+    /// For how many seconds dnsmasq gives an address: an hour, or what the host's entry or the range says.
+    fileprivate func leaseLength(of lease: DHCPLease) -> UInt64? {
+        let host = hosts.first { $0.address == lease.address || $0.mac != nil && $0.mac == lease.mac }
+        let range = ranges.first { $0.start.count(to: lease.address) != nil && lease.address.count(to: $0.end) != nil }
+        guard let said = host?.lease ?? range?.lease else { return 3600 }
+        return said.expiry == 0 ? nil : said.seconds
+    }
 }

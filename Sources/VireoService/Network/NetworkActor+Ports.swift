@@ -57,7 +57,9 @@ extension NetworkActor {
             } else {
                 guard port.plug == nil else {
                     throw VireoError(
-                        .xmlError, "port has a plug already; the network says what it is plugged into", origin: .network)
+                        .invalidArg,
+                        "Port reclaim not requested but plug type is not none: the network says what it is plugged into",
+                        origin: .network)
                 }
                 try network.fill(&port, live)
             }
@@ -110,7 +112,9 @@ extension NetworkActor {
         port.trustsGuestReceiveFilters =
             port.trustsGuestReceiveFilters ?? group?.trustsGuestReceiveFilters ?? live.trustsGuestReceiveFilters
         port.plug = try plug(live)
-        if port.vlan != nil {
+        if port.vlan != nil, case .bridge? = port.plug {
+            // Whether that bridge can is seen when the tap is plugged in.
+        } else if port.vlan != nil {
             throw VireoError(
                 .configUnsupported,
                 "an interface connecting to network '\(self.name)' is requesting a vlan tag, but that is not supported for this type of network",

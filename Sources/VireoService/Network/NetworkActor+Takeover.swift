@@ -54,7 +54,7 @@ extension NetworkActor {
         guard network.ownsBridge, let bridge = network.bridge.name else { return }
         if let rules = firewall(network, bridge) { try await Firewall.apply(rules) }
         dnsmasq = Dnsmasq.find(files)
-        if dnsmasq == nil { try await startDnsmasq(network) }
+        try await restoreDnsmasq(network)
         superviseDnsmasq()
     }
 

@@ -60,6 +60,12 @@ package final class NetworkView: Sendable {
         return MetadataText.stripped(element)
     }
 
+    /// - Throws: `operationInvalid` for a network that is down, and so has none.
+    package func listedPorts() throws(VireoError) -> [DomainUUID] {
+        guard isActive else { throw VireoError(.operationInvalid, "network '\(name)' is not active", origin: .network) }
+        return ports.keys.sorted { "\($0)" < "\($1)" }
+    }
+
     /// - Throws: `noNetworkPort`, in libvirt's words.
     package func port(_ uuid: DomainUUID) throws(VireoError) -> NetworkPort {
         guard let port = ports[uuid] else {

@@ -17,7 +17,7 @@ extension NetworkDNS {
             try forwarder.domain.map { text throws(VireoError) in try child.checkPlain(text) }
             return forwarder
         }
-        texts = try element.children("txt", as: Text.init)
+        texts = try element.children("txt") { child throws(VireoError) in try Text(child) }
         services = try element.children("srv", as: Service.init)
         hosts = try element.children("host", as: Host.init)
         let rest = !forwarders.isEmpty || !texts.isEmpty || !services.isEmpty || !hosts.isEmpty || forwardsPlainNames != nil
@@ -63,8 +63,13 @@ extension XMLElement {
 }
 
 extension NetworkDNS.Text {
-    package init(_ element: XMLElement) throws(VireoError) {
-        self.init(name: try element.required("name"), value: element.nonEmpty("value"))
+    /// - Parameter needsValue: false for a record that is only to be found.
+    package init(_ element: XMLElement, needsValue: Bool = true) throws(VireoError) {
+        self.init(name: try element.required("name"), value: element.attribute("value"))
+        guard value != nil || !needsValue else {
+            throw VireoError(
+                .xmlDetail, "missing required value attribute in DNS TXT record named '\(name)'", origin: .network)
+        }
         guard !name.isEmpty, !name.contains(" ") else {
             throw .badNetwork("prohibited space character in DNS TXT record name '\(name)'")
         }

@@ -61,9 +61,7 @@ extension NetworkIP {
                 throw .badNetwork("At least one of name or mac must be specified for an IPv4 static host")
             }
         }
-        guard host.address != nil || host.name != nil && host.mac != nil else {
-            throw .badNetwork("Missing IP address in static host definition")
-        }
+        guard host.address != nil else { throw .badNetwork("Missing IP address in static host definition") }
         if let ip = host.address, ip.family != address.family {
             throw .badNetwork("the address \(ip) of a host is not of the family of \(address)")
         }

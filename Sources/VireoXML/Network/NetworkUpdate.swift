@@ -14,21 +14,21 @@ package struct NetworkUpdate: Hashable, Sendable {
         case bridge = 1, domain, ip, dhcpHost, dhcpRange, forward, forwardInterface, forwardPF, portGroup, dnsHost, dnsText,
             dnsService
 
-        /// The word in libvirt's messages.
+        /// The words in libvirt's messages.
         var word: String {
             switch self {
             case .bridge: "bridge"
             case .domain: "domain"
             case .ip: "ip"
-            case .dhcpHost: "ip-dhcp-host"
-            case .dhcpRange: "ip-dhcp-range"
+            case .dhcpHost: "dhcp hosts"
+            case .dhcpRange: "dhcp ranges"
             case .forward: "forward"
-            case .forwardInterface: "forward-interface"
-            case .forwardPF: "forward-pf"
+            case .forwardInterface: "forward interface entries"
+            case .forwardPF: "forward pf"
             case .portGroup: "portgroup"
-            case .dnsHost: "dns-host"
-            case .dnsText: "dns-txt"
-            case .dnsService: "dns-srv"
+            case .dnsHost: "DNS HOST records"
+            case .dnsText: "DNS TXT records"
+            case .dnsService: "DNS SRV records"
             }
         }
     }
@@ -45,19 +45,29 @@ package struct NetworkUpdate: Hashable, Sendable {
 
     /// Does the change.
     ///
-    /// - Throws: `operationInvalid` for what is there already or is not; `noSupport` for sections that cannot be changed;
-    ///   what the reader refuses.
+    /// - Throws: `operationInvalid` for what is there already or is not; `operationUnsupported` for sections that cannot be
+    ///   changed, and for entries that cannot be modified; what the reader refuses.
     package func apply(to network: inout Network) throws(VireoError) {
+        switch section {
+        case .dhcpRange, .forwardInterface, .dnsHost, .dnsText, .dnsService:
+            // Before the XML is looked at.
+            guard command != .modify else {
+                throw VireoError(
+                    .operationUnsupported, "\(section.word) cannot be modified, only added or deleted", origin: .network)
+            }
+        default: break
+        }
         switch section {
         case .bridge, .domain, .ip, .forward, .forwardPF: throw unsupported(network)
         case .dhcpHost: try changeHost(&network)
         case .dhcpRange: try changeRange(&network)
         case .forwardInterface: try changeForwardInterface(&network)
         case .portGroup:
-            let group = try NetworkXML.readPart(xml, named: "portgroup", as: Network.PortGroup.init)
+            let group = try part("portgroup", of: network, as: Network.PortGroup.init)
             try change(
                 &network.portGroups, group, in: network, isSame: { $0.name == group.name },
-                text: "there is an existing portgroup named '\(group.name)' in network '\(network.name)'",
+                text:
+                    "there is an existing portgroup entry in network '\(network.name)' that matches \"<portgroup name='\(group.name)'>\"",
                 missing: "couldn't find a portgroup entry in network '\(network.name)' matching <portgroup name='\(group.name)'>")
         case .dnsHost, .dnsText, .dnsService: try changeDNS(&network)
         }
@@ -65,13 +75,19 @@ package struct NetworkUpdate: Hashable, Sendable {
     }
 
     private func unsupported(_ network: Network) -> VireoError {
-        VireoError(.noSupport, "can't update '\(section.word)' section of network '\(network.name)'", origin: .network)
+        VireoError(.operationUnsupported, "can't update '\(section.word)' section of network '\(network.name)'", origin: .network)
+    }
+
+    /// Reads what the change brings.
+    private func part<Part>(
+        _ name: String, of network: Network, as make: (XMLElement) throws(VireoError) -> Part
+    ) throws(VireoError) -> Part {
+        try NetworkXML.readPart(xml, named: name, of: network.name, as: make)
     }
 
     /// Adds, replaces or takes out an entry.
     private func change<Entry>(
-        _ entries: inout [Entry], _ entry: Entry, in network: Network, canModify: Bool = true, isSame: (Entry) -> Bool,
-        text: String, missing: String
+        _ entries: inout [Entry], _ entry: Entry, in network: Network, isSame: (Entry) -> Bool, text: String, missing: String
     ) throws(VireoError) {
         let found = entries.firstIndex(where: isSame)
         switch command {
@@ -79,12 +95,6 @@ package struct NetworkUpdate: Hashable, Sendable {
             guard found == nil else { throw VireoError(.operationInvalid, text, origin: .network) }
             entries.insert(entry, at: command == .addFirst ? 0 : entries.count)
         case .modify:
-            guard canModify else {
-                throw VireoError(
-                    .operationInvalid,
-                    "\(section.word) entries of network '\(network.name)' cannot be modified, only added or deleted",
-                    origin: .network)
-            }
             guard let found else { throw VireoError(.operationInvalid, missing, origin: .network) }
             entries[found] = entry
         case .delete:
@@ -117,10 +127,18 @@ package struct NetworkUpdate: Hashable, Sendable {
     }
 
     private func changeHost(_ network: inout Network) throws(VireoError) {
-        let host = try NetworkXML.readPart(xml, named: "host", as: NetworkIP.DHCPHost.init)
+        let host = try part("host", of: network, as: NetworkIP.DHCPHost.init)
         let index = try address(in: network, family: host.address?.family ?? (host.id == nil ? .ipv4 : .ipv6))
         let ip = network.addresses[index]
-        if command != .delete { try ip.check(host) }
+        if command == .delete {
+            guard host != NetworkIP.DHCPHost() else {
+                throw .badNetwork(
+                    "At least one of name, mac, or ip attribute must be specified for static host definition in network '\(network.name)'"
+                )
+            }
+        } else {
+            try ip.check(host)
+        }
         let isClash = { (other: NetworkIP.DHCPHost) in
             host.mac != nil && other.mac == host.mac || host.id != nil && other.id == host.id
                 || host.name != nil && other.name == host.name || host.address != nil && other.address == host.address
@@ -152,15 +170,10 @@ package struct NetworkUpdate: Hashable, Sendable {
     }
 
     private func changeRange(_ network: inout Network) throws(VireoError) {
-        let range = try NetworkXML.readPart(xml, named: "range", as: NetworkIP.DHCPRange.init)
-        guard command != .modify else {
-            throw VireoError(
-                .operationInvalid, "dhcp ranges cannot be modified, only added or deleted (network '\(network.name)')",
-                origin: .network)
-        }
+        let range = try part("range", of: network, as: NetworkIP.DHCPRange.init)
         let index = try address(in: network, family: range.start.family)
-        if command != .delete { try network.addresses[index].check(range) }
-        let text = "'\(range.start)' to '\(range.end)'"
+        try network.addresses[index].check(range)
+        let text = "\"<range start='\(range.start)' end='\(range.end)'/>\""
         try change(
             &network.addresses[index].ranges, range, in: network, isSame: { $0.start == range.start && $0.end == range.end },
             text: "there is an existing dhcp range entry in network '\(network.name)' that matches \(text)",
@@ -168,15 +181,13 @@ package struct NetworkUpdate: Hashable, Sendable {
     }
 
     private func changeForwardInterface(_ network: inout Network) throws(VireoError) {
-        let device = try NetworkXML.readPart(xml, named: "interface") { element throws(VireoError) in
-            try element.required("dev")
-        }
+        let device = try part("interface", of: network) { element throws(VireoError) in try element.required("dev") }
         guard var forward = network.forward else {
             throw VireoError(
                 .operationInvalid, "network '\(network.name)' is isolated: it has no interfaces to forward to", origin: .network)
         }
         try change(
-            &forward.interfaces, device, in: network, canModify: false, isSame: { $0 == device },
+            &forward.interfaces, device, in: network, isSame: { $0 == device },
             text:
                 "there is an existing interface entry in network '\(network.name)' that matches \"<interface dev='\(device)'>\"",
             missing:
@@ -199,24 +210,32 @@ package struct NetworkUpdate: Hashable, Sendable {
         }
         switch section {
         case .dnsHost:
-            let host = try hostToChange()
-            let isClash = { (other: NetworkDNS.Host) in
-                command == .delete
-                    ? (host.names.isEmpty || host.names.contains { other.names.contains($0) } || other.address == host.address)
-                        && other.address == host.address
-                    : other.address == host.address || other.names.contains { host.names.contains($0) }
+            let host = try hostToChange(network)
+            let isSame = { (other: NetworkDNS.Host) in
+                other.address == host.address || other.names.contains { host.names.contains($0) }
             }
             let texts = texts("HOST")
-            try change(
-                &dns.hosts, host, in: network, canModify: false, isSame: isClash, text: texts.there, missing: texts.missing)
+            if command == .delete, dns.hosts.count(where: isSame) > 1 {
+                throw VireoError(
+                    .operationInvalid, "multiple matching DNS HOST records were found in network \(network.name)",
+                    origin: .network)
+            }
+            if command == .delete {
+                dns.hosts = try without(isSame, dns.hosts, missing: texts.missing)
+            } else if let address = host.address {
+                try change(
+                    &dns.hosts, NetworkDNS.Host(address: address, names: host.names), in: network, isSame: isSame,
+                    text: texts.there, missing: texts.missing)
+            }
         case .dnsText:
-            let text = try NetworkXML.readPart(xml, named: "txt", as: NetworkDNS.Text.init)
+            let text = try part("txt", of: network) { element throws(VireoError) in
+                try NetworkDNS.Text(element, needsValue: command != .delete)
+            }
             let texts = texts("TXT")
             try change(
-                &dns.texts, text, in: network, canModify: false, isSame: { $0.name == text.name }, text: texts.there,
-                missing: texts.missing)
+                &dns.texts, text, in: network, isSame: { $0.name == text.name }, text: texts.there, missing: texts.missing)
         default:
-            let service = try NetworkXML.readPart(xml, named: "srv", as: NetworkDNS.Service.init)
+            let service = try part("srv", of: network, as: NetworkDNS.Service.init)
             let isSame = { (other: NetworkDNS.Service) in
                 other.service == service.service && other.transport == service.transport
                     && (service.domain == nil || other.domain == service.domain)
@@ -225,17 +244,26 @@ package struct NetworkUpdate: Hashable, Sendable {
             }
             let texts = texts("SRV")
             try change(
-                &dns.services, service, in: network, canModify: false, isSame: isSame, text: texts.there, missing: texts.missing)
+                &dns.services, service, in: network, isSame: isSame, text: texts.there, missing: texts.missing)
         }
         network.dns = dns == NetworkDNS() ? nil : dns
     }
 
-    /// To be deleted, a host may be named by its address alone.
-    private func hostToChange() throws(VireoError) -> NetworkDNS.Host {
-        guard command == .delete else { return try NetworkXML.readPart(xml, named: "host", as: NetworkDNS.Host.init) }
-        return try NetworkXML.readPart(xml, named: "host") { element throws(VireoError) in
-            NetworkDNS.Host(
-                address: try element.requiredAddress("ip"), names: element.children("hostname").map(\.trimmedText))
+    private func without<Entry>(
+        _ isSame: (Entry) -> Bool, _ entries: [Entry], missing: String
+    ) throws(VireoError) -> [Entry] {
+        guard entries.contains(where: isSame) else { throw VireoError(.operationInvalid, missing, origin: .network) }
+        return entries.filter { !isSame($0) }
+    }
+
+    /// To be deleted, a host may be named by its address alone, or by its names.
+    private func hostToChange(_ network: Network) throws(VireoError) -> (address: IPAddress?, names: [String]) {
+        try part("host", of: network) { element throws(VireoError) in
+            guard command == .delete else {
+                let host = try NetworkDNS.Host(element)
+                return (host.address, host.names)
+            }
+            return (try element.address("ip"), element.children("hostname").map(\.trimmedText))
         }
     }
 }

@@ -52,9 +52,13 @@ package enum NetworkXML {
     ///
     /// - Throws: `xmlError` when its root is another element; as `read(_:validate:)`.
     package static func readPart<Part>(
-        _ text: String, named name: String, as make: (XMLElement) throws(VireoError) -> Part
+        _ text: String, named name: String, of network: String, as make: (XMLElement) throws(VireoError) -> Part
     ) throws(VireoError) -> Part {
-        try make(try DomainXML.parse(text, rootNamed: name, as: "(network_update)").root)
+        let root = try DomainXML.parse(text, rootNamed: nil, as: "(network_update)").root
+        guard root.name == name else {
+            throw .badNetwork("unexpected element <\(root.name)>, expecting <\(name)>, while updating network '\(network)'")
+        }
+        return try make(root)
     }
 
     /// The paths of what nobody asked for; throws where validation was asked for.

@@ -11,7 +11,8 @@ struct RunCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Make a machine from an image, an ISO or a kernel, and start it.",
         discussion: """
-            The machine gets virtio devices on a q35 board, a serial console, and a network behind the host (user mode).
+            The machine gets virtio devices on a q35 board, a serial console, and a card on the host's network 'default'; where that is \
+            not up, or ports are published, it is behind QEMU's own network (user mode). Its address is told when it is known.
               vireo run debian.qcow2 -p 2222:22
               vireo run --cdrom installer.iso --disk size=20G --uefi
               vireo run --kernel vmlinuz --initrd initrd.img --append 'console=ttyS0 quiet' --rm
@@ -64,8 +65,11 @@ struct RunCommand: DaemonCommand {
     @Flag(name: .long, help: "UEFI firmware instead of BIOS.")
     var uefi = false
 
-    @Option(name: .long, help: ArgumentHelp("user, none, or bridge=NAME.", valueName: "network"))
-    var network = NetworkArgument.user
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "user, none, bridge=NAME, or network=NAME; 'default' if it is up, else user, if not given.", valueName: "network"))
+    var network: NetworkArgument?
 
     @Option(name: .long, help: "Screen: none or vnc; vnc when there is an image or ISO to boot.")
     var graphics: GraphicsArgument?
@@ -75,6 +79,11 @@ struct RunCommand: DaemonCommand {
 
     @Flag(name: .shortAndLong, help: "Do not join the console.")
     var detach = false
+
+    @Option(
+        name: .customLong("wait-address"),
+        help: ArgumentHelp("With -d: wait so many seconds for the machine's address, and print it.", valueName: "seconds"))
+    var addressSeconds: Int?
 
     enum GraphicsArgument: String, ExpressibleByArgument, CaseIterable, Sendable { case none, vnc }
 
@@ -90,7 +99,13 @@ struct RunCommand: DaemonCommand {
             throw ValidationError("the CD drive takes one ISO; leave out --cdrom or the image")
         }
         guard kernel == nil || !uefi else { throw ValidationError("--kernel starts without firmware; leave out --uefi") }
-        guard ports.isEmpty || network == .user else { throw ValidationError("-p goes with --network user") }
+        guard ports.isEmpty || network == nil || network == .user else { throw ValidationError("-p goes with --network user") }
+        guard addressSeconds == nil || detach && !options.json else {
+            throw ValidationError("--wait-address goes with --detach, and not with --json")
+        }
+        guard addressSeconds.map({ (1...3600).contains($0) }) != false else {
+            throw ValidationError("--wait-address is between 1 and 3600 seconds")
+        }
         let hostPorts = ports.map { "\($0.address):\($0.hostPort)/\($0.transport)" }
         guard Set(hostPorts).count == hostPorts.count else {
             throw ValidationError("a port of the host can lead to one place only")
@@ -108,16 +123,35 @@ struct RunCommand: DaemonCommand {
     private var imageIsISO: Bool { image.map { $0.lowercased().hasSuffix(".iso") } ?? false }
 
     func run() async throws {
-        let request = try request(suffix: String(UInt16.random(in: 0x1000 ... .max), radix: 16))
         let client = try await connect()
+        let request = try request(
+            suffix: String(UInt16.random(in: 0x1000 ... .max), radix: 16), network: try await chosenNetwork(client))
         let answer = try await client.json(.init(method: .POST, path: "/domains", body: .json(request), timeout: .seconds(180)))
         let summary = DomainSummary(answer)
         if options.json {
             answer.print()
         } else if detach {
             print(summary.name)
+            guard let addressSeconds else { return }
+            guard let address = await AddressWait(client: client, machine: summary.uuid).address(within: .seconds(addressSeconds))
+            else { throw CLIError(.timedOut, "\(summary.name) had no address within \(addressSeconds) s; it runs on") }
+            print(address.address)
         } else {
-            let ending = try await ConsoleSession(client: client, domain: summary.uuid).run()
+            let ending = try await withThrowingTaskGroup(of: ConsoleSession.Ending?.self) { group in
+                group.addTask { try await ConsoleSession(client: client, domain: summary.uuid).run() }
+                group.addTask {
+                    // Ends with the session.
+                    guard let address = await AddressWait(client: client, machine: summary.uuid).address(within: .seconds(3600))
+                    else { return nil }
+                    Terminal.standardError.write("\r\n\(summary.name) has the address \(address.address)\r\n")
+                    return nil
+                }
+                defer { group.cancelAll() }
+                while let ending = try await group.next() {
+                    if let ending { return ending }
+                }
+                return .left
+            }
             if ending == .left {
                 Terminal.standardError.write(
                     "\(summary.name) runs on: vireo console \(summary.name), vireo stop \(summary.name)\n")
@@ -125,11 +159,35 @@ struct RunCommand: DaemonCommand {
         }
     }
 
+    /// The network that was asked for; else 'default' if it is up, or QEMU's own, which is said with the reason.
+    private func chosenNetwork(_ client: APIClient) async throws -> NetworkArgument {
+        if let network { return network }
+        guard ports.isEmpty else { return .user }
+        let answer = try await client.json(.init(method: .GET, path: "/networks"))
+        let (network, reason) = Self.choice(among: answer["networks"]?.arrayValue ?? [])
+        if let reason { Terminal.standardError.write("\(reason)\n") }
+        return network
+    }
+
+    /// The network that a machine gets if nobody says; with the reason if it is not 'default'.
+    static func choice(among networks: [JSONValue]) -> (NetworkArgument, reason: String?) {
+        let advice = "the machine is behind QEMU's own network, where nobody reaches it"
+        guard let network = networks.first(where: { $0["name"]?.stringValue == "default" }) else {
+            return (.user, "There is no network 'default' here: \(advice).")
+        }
+        guard network["active"]?.boolValue == true else {
+            return (.user, "Network 'default' is down (vireo network start default): \(advice).")
+        }
+        return (.network("default"), nil)
+    }
+
     /// What is asked of the daemon.
     ///
-    /// - Parameter suffix: makes a made-up name unique.
+    /// - Parameters:
+    ///   - suffix: makes a made-up name unique.
+    ///   - network: the one that was asked for, or chosen.
     /// - Throws: `CLIError` when a file is missing or its format must be said.
-    func request(suffix: String) throws -> JSONValue {
+    func request(suffix: String, network: NetworkArgument = .user) throws -> JSONValue {
         var members: [(key: String, value: JSONValue)] = [
             ("name", .string(name ?? Self.name(for: image ?? kernel ?? cdrom, suffix: suffix))),
             ("cpus", JSONValue(cpus)), ("memoryBytes", JSONValue(memory.size.bytes)),

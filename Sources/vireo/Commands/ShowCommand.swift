@@ -72,7 +72,8 @@ struct ShowCommand: DaemonCommand {
             let ports = "\(forward["hostPort"]?.int64Value ?? 0) -> \(forward["guestPort"]?.int64Value ?? 0)"
             return "\(forward["address"]?.stringValue ?? "*"):\(ports)/\(forward["protocol"]?.stringValue ?? "tcp")"
         }
-        return (facts + forwards).joined(separator: "  ")
+        let addresses = (interface["addresses"]?.arrayValue ?? []).map(MachineAddress.init).map(\.text)
+        return (facts + forwards + addresses).joined(separator: "  ")
     }
 
     private static func graphics(_ graphics: JSONValue) -> String {

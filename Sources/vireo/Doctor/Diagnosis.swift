@@ -122,11 +122,16 @@ enum Diagnosis {
     }
 
     private static func forwarding(_ facts: HostFacts) -> Finding? {
-        guard facts.dropsForwarded == true else { return nil }
+        guard !facts.droppingChains.isEmpty else { return nil }
+        let commands = facts.droppingChains.flatMap { chain in
+            facts.bridges.flatMap { bridge in
+                ["iifname", "oifname"].map { "insert rule \(chain) \($0) \"\(bridge)\" accept" }
+            }
+        }
         return .warning(
             "forwarding",
-            "a firewall, as Docker's, drops what is forwarded unless it is allowed; machines on networks do not get out",
-            cure: "iptables -I FORWARD -i virbr+ -j ACCEPT && iptables -I FORWARD -o virbr+ -j ACCEPT")
+            "a firewall, as Docker's, drops what is forwarded (\(facts.droppingChains.joined(separator: ", "))); machines on networks do not get out",
+            cure: "nft '\(commands.joined(separator: "; "))'")
     }
 
     private static func cgroups(_ facts: HostFacts) -> Finding {

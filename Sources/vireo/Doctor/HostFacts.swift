@@ -52,8 +52,10 @@ struct HostFacts: Hashable, Sendable {
     var swtpm = Program()
     var dnsmasq = Program()
     var nft = Program()
-    /// Whether a firewall drops what is forwarded unless it is allowed, as Docker's and firewalld's do; nil where it cannot be asked.
-    var dropsForwarded: Bool?
+    /// Chains of firewalls, as Docker's, that drop what is forwarded and say nothing of networks' bridges: `ip filter FORWARD`.
+    var droppingChains: [String] = []
+    /// The bridges that networks make, as nft names them; `virbr*` are most of them.
+    var bridges = ["virbr*"]
     /// Path of a UEFI firmware image, if there is one.
     var uefiFirmware: String?
     /// The package manager, for cures.

@@ -29,7 +29,18 @@ enum HostSurvey {
         let version = try? await APIClient(socket: options.paths.httpSocket)
             .json(.init(method: .GET, path: "/version", timeout: patience))
         facts.daemon = version?["version"]?.stringValue
+        if facts.daemon != nil { facts.bridges += await bridges(options.paths) }
         return facts
+    }
+
+    /// The bridges of networks that are not called `virbr…`.
+    private static func bridges(_ paths: HostPaths) async -> [String] {
+        let answer = try? await APIClient(socket: paths.httpSocket)
+            .json(.init(method: .GET, path: "/networks", timeout: patience))
+        return (answer?["networks"]?.arrayValue ?? []).filter { $0["mode"]?.stringValue != "bridge" }
+            .compactMap { $0["bridge"]?.stringValue }
+            .filter { name in !name.hasPrefix("virbr") && name.allSatisfy { $0.isLetter || $0.isNumber || "-_.".contains($0) } }
+            .sorted()
     }
 
     private static func cpu(_ facts: inout HostFacts) {
@@ -141,7 +152,10 @@ enum HostSurvey {
         facts.dnsmasq.path = find("dnsmasq")
         facts.nft.path = find("nft")
         if facts.isRoot, let nft = facts.nft.path, let chains = ProgramOutput.of(nft, ["list", "chains"], seconds: 5) {
-            facts.dropsForwarded = dropsForwarded(chains)
+            facts.droppingChains = droppingChains(chains).filter { chain in
+                let text = ProgramOutput.of(nft, ["list", "chain"] + chain.split(separator: " ").map(String.init), seconds: 5)
+                return text.map { !allowsBridges($0) } ?? true
+            }
         }
         facts.uefiFirmware = [
             "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd",
@@ -149,9 +163,28 @@ enum HostSurvey {
         ].first { access($0, R_OK) == 0 }
     }
 
-    /// Whether one of the chains that `nft list chains` shows is hooked to forwarding and drops by policy.
-    static func dropsForwarded(_ chains: String) -> Bool {
-        chains.split(separator: "\n").contains { $0.contains("hook forward") && $0.contains("policy drop") }
+    /// Those of the chains that `nft list chains` shows which are hooked to forwarding and drop by policy, as
+    /// `family table chain`; of the families that see what leaves a bridge.
+    static func droppingChains(_ chains: String) -> [String] {
+        var (table, chain, found) = ("", "", [String]())
+        for line in chains.split(separator: "\n") {
+            let words = line.split(whereSeparator: \.isWhitespace)
+            switch words.first {
+            case "table" where words.count > 2: table = "\(words[1]) \(words[2])"
+            case "chain" where words.count > 1: chain = String(words[1])
+            default: break
+            }
+            let isSeen = ["ip ", "ip6 ", "inet "].contains { table.hasPrefix($0) }
+            if isSeen, line.contains("hook forward"), line.contains("policy drop") { found.append("\(table) \(chain)") }
+        }
+        return found
+    }
+
+    /// Whether a chain that `nft list chain` shows lets through what comes from and goes to networks' bridges.
+    static func allowsBridges(_ chain: String) -> Bool {
+        ["iifname", "oifname"].allSatisfy { word in
+            chain.split(separator: "\n").contains { $0.contains("\(word) \"virbr") && $0.contains("accept") }
+        }
     }
 
     /// `name` in PATH or where system programs are.

@@ -4,13 +4,15 @@
 import ArgumentParser
 import VireoCore
 
-/// How a machine is joined to the network: `user`, `none`, `bridge=NAME`.
+/// How a machine is joined to the network: `user`, `none`, `bridge=NAME`, or the name of a virtual network as `network=NAME`.
 enum NetworkArgument: ExpressibleByArgument, Hashable, Sendable {
     /// Behind the host, which needs no rights.
     case user
     case none
     /// On an existing bridge of the host.
     case bridge(String)
+    /// On a virtual network.
+    case network(String)
 
     init?(argument: String) {
         switch argument {
@@ -23,6 +25,10 @@ enum NetworkArgument: ExpressibleByArgument, Hashable, Sendable {
                 return nil
             }
             self = .bridge(String(name))
+        case let text where text.hasPrefix("network="):
+            let name = text.dropFirst("network=".count)
+            guard !name.isEmpty, !name.contains("/") else { return nil }
+            self = .network(String(name))
         default: return nil
         }
     }
@@ -32,6 +38,7 @@ enum NetworkArgument: ExpressibleByArgument, Hashable, Sendable {
         case .user: "user"
         case .none: "none"
         case .bridge(let name): "bridge=\(name)"
+        case .network(let name): "network=\(name)"
         }
     }
 
@@ -41,6 +48,7 @@ enum NetworkArgument: ExpressibleByArgument, Hashable, Sendable {
         case .user: [["type": "user", "portForwards": .array(ports.map(\.json))]]
         case .none: []
         case .bridge(let name): [["type": "bridge", "bridge": .string(name)]]
+        case .network(let name): [["type": "network", "network": .string(name)]]
         }
     }
 }

@@ -165,7 +165,10 @@ enum GoldenFiles {
         }
         for (number, interface) in live.devices.interfaces.enumerated() {
             switch interface.source {
-            case .bridge, .ethernet: resources.taps[interface.alias ?? ""] = [CInt(10 + number)]
+            case .bridge, .ethernet:
+                // One for each queue.
+                resources.taps[interface.alias ?? ""] = (0..<max(1, interface.driver.queues ?? 1)).map { CInt(10 + number + $0) }
+            case .user where interface.backend.kind == .passt: resources.taps[interface.alias ?? ""] = [CInt(10 + number)]
             default: break
             }
         }

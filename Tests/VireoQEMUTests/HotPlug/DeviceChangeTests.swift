@@ -162,6 +162,48 @@ struct DeviceChangeTests {
         #expect(code { _ = try update("<interface type='bridge'><source bridge='br0'/></interface>") } == .operationUnsupported)
     }
 
+    @Test("An interface moves between networks and bridges; what stays on its network needs no other port")
+    func moving() throws {
+        func plugged(_ name: String, _ bridge: String, group: String? = nil) -> Interface {
+            var network = InterfaceSource.Network(name: name, portGroup: group)
+            network.plug = .network(bridge: bridge)
+            return Interface(.network(network))
+        }
+        let old = plugged("a", "virbr0", group: "slow")
+        #expect(!InterfaceUpdate.needsPort(Interface(.network(.init(name: "a"))), of: old))
+        #expect(InterfaceUpdate.needsPort(Interface(.network(.init(name: "a", portGroup: "fast"))), of: old))
+        #expect(InterfaceUpdate.needsPort(Interface(.network(.init(name: "b"))), of: old))
+        #expect(!InterfaceUpdate.needsPort(Interface(.bridge("br0")), of: old))
+
+        #expect(try InterfaceUpdate(plugged("b", "virbr1"), of: old).bridge == .init(old: "virbr0", new: "virbr1"))
+        #expect(try InterfaceUpdate(Interface(.bridge("br0")), of: old).bridge == .init(old: "virbr0", new: "br0"))
+        #expect(try InterfaceUpdate(Interface(.bridge("virbr0")), of: old).bridge == nil)
+        #expect(try InterfaceUpdate(Interface(.network(.init(name: "a"))), of: old).new.source == old.source)
+        var direct = InterfaceSource.Network(name: "d")
+        direct.plug = .direct(device: "eth0", mode: .vepa)
+        #expect(code { _ = try InterfaceUpdate(Interface(.network(direct)), of: old) } == .operationUnsupported)
+        #expect(
+            code { _ = try InterfaceUpdate(Interface(.direct(device: "eth0", mode: .vepa)), of: old) } == .operationUnsupported)
+    }
+
+    @Test("Limits, isolation and VLANs of an interface are set anew when they change, and on another bridge")
+    func host() throws {
+        var old = Interface(.bridge("br0"))
+        old.isIsolated = true
+        var wanted = old
+        #expect(try !InterfaceUpdate(wanted, of: old).changesIsolation)
+        wanted.source = .bridge("br1")
+        #expect(try InterfaceUpdate(wanted, of: old).changesIsolation)
+        wanted = old
+        wanted.bandwidth = Bandwidth(inbound: .init(average: 10))
+        wanted.vlan = VLAN(tags: [.init(id: 5)])
+        let update = try InterfaceUpdate(wanted, of: old)
+        #expect(update.changesLimits && update.changesVLAN && !update.changesIsolation)
+        #expect(update.new.bandwidth == wanted.bandwidth && update.new.vlan == wanted.vlan)
+        wanted.mtu = 1400
+        #expect(code { _ = try InterfaceUpdate(wanted, of: old) } == .operationUnsupported)
+    }
+
     @Test("A display's password changes, its port does not")
     func graphics() throws {
         let live = try GoldenFiles.domain("display-vnc").live

@@ -69,9 +69,10 @@ extension DomainActor {
         attachment.replace(interfaces)
         guard let directory = run?.directory else { throw VireoError(.operationInvalid, "domain is not running") }
         let isAccelerated = attachment.domain.kind == .kvm
-        let taps = try await BlockingWork.run(awaiting: "taps") {
+        let links = try await BlockingWork.run(awaiting: "taps") {
             try TapDevices.make(for: interfaces, directory: directory, isAccelerated: isAccelerated)
         }
+        let taps = TapDevices.joined([links, try await Passt.start(for: interfaces)])
         attachment.domain.nameTargets(taps)
         try await bringUp(interfaces, taps)
         var resources = try plugResources(capabilities)

@@ -18,14 +18,14 @@ extension DomainView {
     }
 
     static func noInterface(_ device: String) -> VireoError {
-        VireoError(.invalidArg, "cannot find interface with name or MAC address '\(device)'", origin: .qemu)
+        VireoError(.invalidArg, "'\(device)' is not a known interface", origin: .qemu)
     }
 }
 
 extension DomainActor {
     /// Sets the limits of an interface, now, for the next start, or both.
     ///
-    /// - Throws: `invalidArg` for parameters that are not known and for an interface that is not there; `operationUnsupported` for
+    /// - Throws: `invalidArg` for parameters that are not known and for an interface that is not there; `configUnsupported` for
     ///   one without a link on the host; as `resolve`. Nothing has changed then.
     package func setBandwidth(
         _ parameters: [TypedParameter], of device: String, scope: ChangeScope, client: ClientIdentity? = nil
@@ -38,6 +38,7 @@ extension DomainActor {
                     guard let index = definition.devices.interfaces.index(named: device) else {
                         throw DomainView.noInterface(device)
                     }
+                    try definition.devices.interfaces[index].requireShaping(device)
                     definition.devices.interfaces[index].bandwidth = try BandwidthParameters.apply(
                         parameters, to: definition.devices.interfaces[index].bandwidth)
                 } : nil
@@ -56,11 +57,9 @@ extension DomainActor {
             throw DomainView.noInterface(device)
         }
         let bandwidth = try BandwidthParameters.apply(parameters, to: old.bandwidth)
-        guard let link = old.target, old.tapBridge != nil || old.source == .ethernet || old.isMacvtap else {
-            throw VireoError(
-                .operationUnsupported,
-                "interface '\(device)' of type '\(old.source.typeWord)' has no link on the host that could be limited",
-                origin: .qemu)
+        try old.requireShaping(device)
+        guard let link = old.target else {
+            throw VireoError(.internalError, "interface '\(device)' has no link on the host", origin: .qemu)
         }
         try await TrafficShaping.apply(bandwidth, to: link)
         func set(_ value: Bandwidth?) {
@@ -75,6 +74,20 @@ extension DomainActor {
             try? await TrafficShaping.apply(old.bandwidth, to: link)
             publish()
             throw error
+        }
+    }
+}
+
+extension Interface {
+    /// - Throws: `configUnsupported` for an interface without a link on the host that could be limited.
+    fileprivate func requireShaping(_ device: String) throws(VireoError) {
+        switch source {
+        case .network, .bridge, .ethernet, .direct: return
+        default:
+            throw VireoError(
+                .configUnsupported,
+                "setting bandwidth on interfaces of type '\(source.typeWord)' is not possible: '\(device)' has no link on the host",
+                origin: .qemu)
         }
     }
 }

@@ -1,9 +1,6 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-import CVireo
-import Glibc
-import SystemPackage
 import VireoCore
 import VireoModel
 import VireoQEMU
@@ -46,8 +43,7 @@ extension DomainActor {
             try await changeDisk(old, to: disk, force: force, inactive: inactive)
         case .interface(let interface):
             guard case .interface(let index) = try DeviceMatch.find(device, in: live.devices) else { return }
-            let update = try InterfaceUpdate(interface, of: live.devices.interfaces[index])
-            try await change(update, of: live.devices.interfaces[index], inactive: inactive)
+            try await changeInterface(live.devices.interfaces[index], to: interface, inactive: inactive)
         case .graphics(let graphics):
             let update = try GraphicsUpdate(graphics, in: live)
             try await carryOut(update.plan)
@@ -149,67 +145,4 @@ extension DomainActor {
             live?.devices.disks[index] = disk
         }
     }
-
-    // MARK: Interfaces
-
-    private func change(_ update: InterfaceUpdate, of old: Interface, inactive: Domain?) async throws {
-        try await carryOut(update.plan)
-        do {
-            try await changeFilter(of: old, to: update.new)
-        } catch {
-            await takeBack(update.plan.undo)
-            throw error
-        }
-        do {
-            if let bridge = update.bridge, let tap = old.target {
-                try await BlockingWork.run(awaiting: "the bridge '\(bridge.new)'") { try bridge.move(tap) }
-            }
-            replace(old, with: update.new)
-            do {
-                try await storeChange(inactive: inactive)
-            } catch {
-                replace(update.new, with: old)
-                if let bridge = update.bridge?.reversed, let tap = old.target {
-                    try? await BlockingWork.run(awaiting: "the bridge '\(bridge.new)'") { try bridge.move(tap) }
-                }
-                throw error
-            }
-        } catch {
-            try? await changeFilter(of: update.new, to: old)
-            await takeBack(update.plan.undo)
-            publish()
-            throw error
-        }
-    }
-
-    private func changeFilter(of old: Interface, to new: Interface) async throws {
-        guard new.filter != old.filter, let link = old.target else { return }
-        try await hypervisor.applyFilter(of: new, link: link, of: reference)
-    }
-
-    private func replace(_ old: Interface, with new: Interface) {
-        guard let index = live?.devices.interfaces.firstIndex(where: { $0.alias == old.alias }) else { return }
-        live?.devices.interfaces[index] = new
-    }
-}
-
-extension InterfaceUpdate.BridgeChange {
-    /// Moves a tap from one bridge to the other; it is in the former if that fails. Blocks.
-    fileprivate func move(_ tap: String) throws(VireoError) {
-        if let old, vireo_bridge_detach(old, tap) != 0, errno != EINVAL, errno != ENODEV { throw failure("removing", tap, old) }
-        guard vireo_bridge_attach(new, tap) == 0 else {
-            let error = failure("adding", tap, new)
-            if let old { _ = vireo_bridge_attach(old, tap) }
-            throw error
-        }
-    }
-
-    private func failure(_ what: String, _ tap: String, _ bridge: String) -> VireoError {
-        let error = Errno(rawValue: errno)
-        return VireoError(
-            .operationFailed, "\(what) port \(tap) of bridge \(bridge) failed: \(error)", origin: .network, cause: error)
-    }
-
-    /// The way back; nil where the interface was in no bridge.
-    fileprivate var reversed: Self? { old.map { Self(old: new, new: $0) } }
 }

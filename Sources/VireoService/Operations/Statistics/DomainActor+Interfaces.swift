@@ -34,15 +34,18 @@ package enum AddressSource: UInt32, Hashable, Sendable { case lease = 0, agent, 
 extension DomainView {
     /// Counters of an interface that is named by its link on the host or by its MAC.
     ///
-    /// - Throws: `operationInvalid` when the domain does not run; `invalidArg` for an interface that it has not, or that
-    ///   has no link on the host.
+    /// - Throws: `operationInvalid` when the domain does not run; `invalidArg` for an interface that it has not,
+    ///   `internalError` for one that has no link on the host.
     package func interfaceStatistics(_ device: String) throws(VireoError) -> LinkStatistics {
         guard isActive else { throw VireoError(.operationInvalid, "domain is not running") }
         let interfaces = live?.devices.interfaces ?? []
         let mac = MACAddress(device)
-        guard let interface = interfaces.first(where: { $0.target == device || (mac != nil && $0.mac == mac) }),
-            let link = interface.target
-        else { throw VireoError(.invalidArg, "'\(device)' is not a known interface") }
+        guard let interface = interfaces.first(where: { $0.target == device || (mac != nil && $0.mac == mac) }) else {
+            throw VireoError(.invalidArg, "'\(device)' is not a known interface")
+        }
+        guard let link = interface.target else {
+            throw VireoError(.internalError, "Interface name not provided: '\(device)' has no link on the host")
+        }
         guard let statistics = LinkStatistics(link: link) else {
             throw VireoError(.internalError, "/proc/net/dev: Interface not found: the link '\(link)' has no counters")
         }
@@ -52,11 +55,11 @@ extension DomainView {
         return guest
     }
 
-    /// The interfaces of the guest for whose MACs `find` knows addresses.
-    func interfaces(_ find: (MACAddress) -> [GuestInterface.Address]) -> [GuestInterface] {
+    /// The interfaces of the guest for which `find` knows addresses.
+    func interfaces(_ find: (Interface) -> [GuestInterface.Address]) -> [GuestInterface] {
         (live?.devices.interfaces ?? []).compactMap { interface in
             guard let mac = interface.mac else { return nil }
-            let addresses = find(mac)
+            let addresses = find(interface)
             guard !addresses.isEmpty else { return nil }
             return GuestInterface(
                 name: interface.target ?? interface.alias ?? "", hardwareAddress: "\(mac)", addresses: addresses)
@@ -73,12 +76,16 @@ extension DomainActor {
         switch source {
         case .lease:
             let leases = await hypervisor.leases(for: view)
-            return view.interfaces { mac in
-                leases.filter { $0.lease.mac == mac }.map { .init($0.lease.address, prefix: UInt32(clamping: $0.prefix)) }
+            return view.interfaces { interface in
+                leases.filter { $0.lease.mac == interface.mac }.map {
+                    .init($0.lease.address, prefix: UInt32(clamping: $0.prefix))
+                }
             }
         case .arp:
             let neighbours = try await BlockingWork.run(awaiting: "the neighbour table") { (try? Links.neighbours()) ?? [] }
-            return view.interfaces { mac in neighbours.filter { $0.mac == mac }.map { .init($0.address, prefix: 0) } }
+            return view.interfaces { interface in
+                hypervisor.arpAddresses(of: interface, neighbours).map { .init($0, prefix: 0) }
+            }
         case .agent:
             let answer = try await agent("guest-network-get-interfaces", client: client)
             return (answer.arrayValue ?? []).compactMap { entry in
