@@ -428,7 +428,7 @@ def run_on_default(t):
 def moves(t):
     host = t.daemon()
     conn = host.connect()
-    prefix, other = subnet(), "10.126.%d" % (os.getpid() % 250)
+    prefix, other = subnet(), "10.124.%d" % (os.getpid() % 250)
     up(t, host, network_xml(t, "one", prefix=prefix))
     up(t, host, network_xml(t, "two", prefix=other))
     mac = "52:54:00:4e:00:41"
