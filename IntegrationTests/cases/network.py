@@ -373,7 +373,11 @@ def addresses(t):
     console.shell("ip link set eth1 up; ip addr add 10.66.0.7/24 dev eth1; ping -c 1 -W 1 10.66.0.1", 10)
     t.wait(lambda: ("10.66.0.7", "arp") in known()[macs["bridge"]], 5, "the address on the bridge")
     t.true("10.66.0.7" in host.virsh("domifaddr", "guest", "--source", "arp"), "domifaddr --source arp tells it")
-    console.shell("ip link set eth2 up; ip addr add 10.0.2.77/24 dev eth2; (echo | nc -w 2 10.0.2.2 9) 2>/dev/null; echo x | nc -u -w 1 10.0.2.2 9", 10)
+    # A connection to the host that stays open for a while.
+    server = socket.create_server(("127.0.0.1", 0))
+    t.on_exit(server.close)
+    console.shell("ip link set eth2 up; ip addr add 10.0.2.77/24 dev eth2; (sleep 30 | nc 10.0.2.2 %d &) >/dev/null 2>&1"
+                  % server.getsockname()[1], 10)
     t.wait(lambda: ("10.0.2.77", "connections") in known()[macs["user"]], 5, "the address on QEMU's own network")
     text = host.vireo("show", "guest")
     t.true("%s/24 (lease" % address in text and "10.66.0.7 (seen" in text, text)
@@ -402,11 +406,11 @@ def run_on_default(t):
     console.wake()
     host.vireo("network", "forward", "add", "default", port, said[1] + ":9")
     t.true("tcp %d to %s:9" % (port, said[1]) in host.vireo("network", "show", "default"), "it is shown")
-    console.shell("(echo inside | nc -l -p 9) >/dev/null 2>&1 &")
+    console.shell("(echo inside | nc -l -p 9 &) >/dev/null 2>&1")
     with socket.create_connection((prefix + ".1", port), timeout=5) as inward:
         t.equal(inward.recv(16), b"inside\n", "in by the forwarded port")
     host.vireo("network", "forward", "rm", "default", port)
-    console.shell("(echo inside | nc -l -p 9) >/dev/null 2>&1 &")
+    console.shell("(echo inside | nc -l -p 9 &) >/dev/null 2>&1")
     try:
         socket.create_connection((prefix + ".1", port), timeout=5).close()
         raise AssertionError("the port still leads somewhere")
@@ -504,11 +508,11 @@ def passt(t):
     t.on_exit(server.close)
     server.settimeout(20)
     t.wait(lambda: "inet " in console.shell("ip -4 addr show eth0"), 30, "the guest's address")
-    console.shell("(echo hello | nc -w 5 %s %d) >/dev/null 2>&1 &" % (route[0]["gateway"], server.getsockname()[1]))
+    console.shell("(echo hello | nc -w 5 %s %d &) >/dev/null 2>&1" % (route[0]["gateway"], server.getsockname()[1]))
     client, _ = server.accept()
     t.equal(client.recv(16), b"hello\n", "out through passt")
     client.close()
-    console.shell("(echo inside | nc -l -p 7) >/dev/null 2>&1 &")
+    console.shell("(echo inside | nc -l -p 7 &) >/dev/null 2>&1")
     host.restart()
 
     def answered():
