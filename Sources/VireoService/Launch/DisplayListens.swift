@@ -42,7 +42,8 @@ extension Hypervisor {
         }
         guard let live = network.view.live else {
             throw VireoError(
-                .operationInvalid, "devices/graphics: the display is to listen on network '\(name)', which is not active; start it",
+                .operationInvalid,
+                "devices/graphics: the display is to listen on network '\(name)', which is not active; start it",
                 origin: .network)
         }
         guard let address = live.addresses.first(where: { $0.address.family == .ipv4 }) ?? live.addresses.first else {
