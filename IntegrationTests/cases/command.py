@@ -181,6 +181,18 @@ def watching(t):
     t.equal(host.vireo("ls", "-q"), "")
 
 
+@test("A machine that was made with all that is usual takes six more devices while it runs, and says what to do about a seventh",
+      seconds=60)
+def spare_ports(t):
+    host = t.daemon()
+    host.vireo("run", "--name", "box", "--disk", "size=1M", "--graphics", "vnc", "-m", "64M", "-d", seconds=60)
+    for number in range(6):
+        host.vireo("disk", "attach", "box", "size=1M", "--target", "vd" + "bcdefg"[number])
+    text = host.vireo("disk", "attach", "box", "size=1M", "--target", "vdh", fails=True)
+    t.true("pcie-root-port" in text, text)
+    host.vireo("stop", "--kill", "box")
+
+
 @test("XML goes in and out: define, dumpxml, edit", seconds=60)
 def definitions(t):
     host = t.daemon()

@@ -90,6 +90,11 @@ struct MachineRequestTests {
                     <controller type='pci' index='4' model='pcie-root-port'/>
                     <controller type='pci' index='5' model='pcie-root-port'/>
                     <controller type='pci' index='6' model='pcie-root-port'/>
+                    <controller type='pci' index='7' model='pcie-root-port'/>
+                    <controller type='pci' index='8' model='pcie-root-port'/>
+                    <controller type='pci' index='9' model='pcie-root-port'/>
+                    <controller type='pci' index='10' model='pcie-root-port'/>
+                    <controller type='pci' index='11' model='pcie-root-port'/>
                     <interface type='user'>
                       <portForward proto='tcp' address='127.0.0.1'>
                         <range start='8080' to='80'/>

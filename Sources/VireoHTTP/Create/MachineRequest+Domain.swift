@@ -55,10 +55,6 @@ extension MachineRequest {
         if disks.contains(where: { $0.bus == .scsi }) {
             devices.controllers = [Controller(.scsi, index: 0, model: .init("virtio-scsi"))]
         }
-        if machine == "q35" || machine.hasPrefix("pc-q35") {
-            devices.controllers.append(Controller(.pci, index: 0, model: .init("pcie-root")))
-            devices.controllers += (1...Self.sparePorts).map { Controller(.pci, index: $0, model: .init("pcie-root-port")) }
-        }
         devices.interfaces = networks.map { $0.interface }
         devices.serials = [Serial(CharacterSource(.pty(path: nil)), port: 0)]
         devices.channels = [
@@ -72,7 +68,17 @@ extension MachineRequest {
             devices.videos = [Video(.vga)]
             devices.inputs = [Input(.tablet, bus: .usb)]
         }
+        if machine == "q35" || machine.hasPrefix("pc-q35") { addPorts(to: &devices) }
         return devices
+    }
+
+    /// A port for each device of the machine, and the spare ones: devices take the ports that are there before others are made.
+    private func addPorts(to devices: inout Devices) {
+        let virtioDisks = devices.disks.count { $0.bus == .virtio }
+        // The controllers of USB and of the agent's channel, and the balloon, which the defaults add.
+        let taken = virtioDisks + devices.controllers.count + devices.interfaces.count + devices.rngs.count + 3
+        devices.controllers.append(Controller(.pci, index: 0, model: .init("pcie-root")))
+        devices.controllers += (1...taken + Self.sparePorts).map { Controller(.pci, index: $0, model: .init("pcie-root-port")) }
     }
 
     /// Disks and the CD drive, with their places in the boot order: a new disk is tried first, as it is empty until

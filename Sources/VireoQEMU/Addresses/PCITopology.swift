@@ -154,15 +154,24 @@ package struct PCITopology: Hashable, Sendable {
             address = free(onBus: bus, for: connection, function: function)
         }
         if address == nil {
-            guard grows else { throw VireoError(.internalError, "no PCI slot is left for a \(connection.words)") }
+            guard grows else { throw Self.full(connection) }
             var next = PCIAddress(bus: buses.count, slot: 0, function: function ?? 0)
             try grow(toHold: &next, for: connection)
             next.slot = buses[next.bus].firstSlot
             address = next
         }
-        guard let address else { throw VireoError(.internalError, "no PCI slot is left for a \(connection.words)") }
+        guard let address else { throw Self.full(connection) }
         try take(address, for: connection, isGiven: false)
         return address
+    }
+
+    /// libvirt's words first: clients look for them.
+    private static func full(_ connection: PCIConnection) -> VireoError {
+        let bus = connection.contains(.conventional) ? "pci-bridge" : "pcie-root-port"
+        return VireoError(
+            .internalError,
+            "No more available PCI slots for a \(connection.words); give the definition a <controller type='pci' model='\(bus)'/> and start the guest anew"
+        )
     }
 
     private func free(onBus index: Int, for connection: PCIConnection, function: Int?) -> PCIAddress? {
