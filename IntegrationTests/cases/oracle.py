@@ -140,6 +140,16 @@ domid d1
 domname 1
 domstate d1 --reason
 dommemstat missing
+iothreadadd d1 1
+emulatorpin d1 0
+iothreadinfo d1
+iothreadpin d1 1 1
+iothreadinfo d1
+iothreadpin d1 7 0
+iothreadpin d1 1 0 --config
+iothreaddel d1 1
+save d1 /nonexistent/image
+snapshot-create-as d1 s1 --memspec snapshot=internal --disk-only
 suspend d1
 suspend d1
 domlaunchsecinfo d1

@@ -141,6 +141,12 @@ extension HandlerTable {
                 client: call.client)
             return XDRVoid()
         }
+        on(RemoteCalls.domainPinIothread) { args, call in
+            try await call.domain(args.dom).pinIOThread(
+                Int(args.iothreadsId), to: CPUList.members(ofBitmap: args.cpumap), scope: ChangeScope(flags: args.flags),
+                client: call.client)
+            return XDRVoid()
+        }
         on(RemoteCalls.domainPinEmulator) { args, call in
             try await call.domain(args.dom).pinEmulator(
                 to: CPUList.members(ofBitmap: args.cpumap), scope: ChangeScope(flags: args.flags), client: call.client)

@@ -102,7 +102,7 @@ enum SaveFile {
                 part, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec, .noFollow], permissions: [.ownerReadWrite])
             return (descriptor, part)
         } catch {
-            throw VireoError(.operationFailed, "Failed to create file '\(path)': \(error)", cause: error)
+            throw VireoError(.systemError, "Failed to create file '\(path)': \(error)", cause: error)
         }
     }
 

@@ -19,7 +19,7 @@ struct SnapshotRequest {
     /// - Parameters:
     ///   - definition: the running domain, or what the next start would use.
     ///   - state: what the domain does.
-    /// - Throws: `configUnsupported`, in libvirt's words where it refuses too, and `invalidArg` for flags that do not go together.
+    /// - Throws: `configUnsupported` and `xmlError`, in libvirt's words where it refuses too, and `invalidArg` for flags that do not go together.
     static func settle(
         _ asked: DomainSnapshot, _ options: SnapshotOptions, definition: Domain, state: DomainState
     ) throws(VireoError) -> DomainSnapshot {
@@ -30,12 +30,12 @@ struct SnapshotRequest {
         var isExternal = isDiskOnly
         if case .external? = snapshot.memory {
             guard isActive, !isDiskOnly else {
-                throw VireoError(.configUnsupported, "memory state cannot be saved with offline or disk-only snapshot")
+                throw VireoError(.xmlError, "memory state cannot be saved with offline or disk-only snapshot")
             }
             isExternal = true
         } else if isDiskOnly {
             if snapshot.memory == .internal {
-                throw VireoError(.configUnsupported, "memory state cannot be saved with offline or disk-only snapshot")
+                throw VireoError(.xmlError, "memory state cannot be saved with offline or disk-only snapshot")
             }
             snapshot.memory = .no
         } else if isActive {

@@ -12,10 +12,8 @@ extension DomainActor {
     package func ioThreads(_ scope: ChangeScope) async throws -> [(number: Int, cpus: [Int]?)] {
         let affected = try resolve(scope)
         guard affected.live else {
-            let threads = inactive?.ioThreads
-            let numbers = threads.map { $0.threads.isEmpty ? Array(1...max(1, $0.count)) : $0.threads.map(\.id) } ?? []
-            let pins = inactive?.cpuTune?.ioThreadPins ?? []
-            return numbers.map { number in (number, pins.first { $0.id == number }?.hostCPUs.members) }
+            guard let inactive else { return [] }
+            return inactive.ioThreadNumbers.map { ($0, inactive.hostCPUs(ofIOThread: $0)) }
         }
         return (try await qmp("query-iothreads").arrayValue ?? []).compactMap { entry in
             guard let id = entry["id"]?.stringValue, id.hasPrefix("iothread"), let number = Int(id.dropFirst(8)),

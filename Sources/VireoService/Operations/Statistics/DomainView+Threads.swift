@@ -26,8 +26,22 @@ extension DomainView {
         }
     }
 
-    /// All other threads of the process.
-    package var emulatorThreads: [Int32] { threads.filter { Self.vcpuNumber($0.name) == nil }.map(\.id) }
+    /// The threads of the process that are neither vCPUs nor I/O threads.
+    package var emulatorThreads: [Int32] {
+        threads.filter { Self.vcpuNumber($0.name) == nil && Self.ioThreadNumber($0.name) == nil }.map(\.id)
+    }
+
+    /// The threads of the domain's I/O threads, by number.
+    package var ioThreads: [Int: Int32] {
+        threads.reduce(into: [:]) { numbers, thread in
+            if let number = Self.ioThreadNumber(thread.name) { numbers[number] = thread.id }
+        }
+    }
+
+    /// QEMU calls them `IO iothread1`.
+    private static func ioThreadNumber(_ name: String) -> Int? {
+        name.hasPrefix("IO iothread") ? Int(name.dropFirst(11)) : nil
+    }
 
     /// The vCPUs that have a thread, by number.
     package var vcpuSamples: [VCPUSample] {

@@ -113,6 +113,9 @@ extension DomainActor {
         if let cpus = live.hostCPUsOfEmulator {
             for thread in view.emulatorThreads { try Self.pin(thread, to: cpus, what: "the emulator") }
         }
+        for (number, thread) in view.ioThreads {
+            if let cpus = live.hostCPUs(ofIOThread: number) { try Self.pin(thread, to: cpus, what: "I/O thread \(number)") }
+        }
         guard let tune = live.cpuTune else { return }
         let isLimited =
             tune.shares != nil

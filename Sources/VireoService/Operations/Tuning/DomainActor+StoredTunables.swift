@@ -152,7 +152,8 @@ extension DomainActor {
         try await withJob(.modify, client: client) { domain, _ in
             try domain.requireActive()
             let device = try domain.view.disk(disk.prefix { $0 != "[" }.description)
-            let depth = disk.contains("[") ? device.depth(of: disk) : 0
+            // As libvirt, `vda[0]` is the disk itself, whichever number its layer has.
+            let depth = disk.contains("[") && !disk.hasSuffix("[0]") ? device.depth(of: disk) : 0
             guard let depth, device.layers.indices.contains(depth), let index = device.layers[depth].source.index else {
                 throw VireoError(.invalidArg, "disk '\(device.target)' has no layer '\(disk)'", origin: .qemu)
             }

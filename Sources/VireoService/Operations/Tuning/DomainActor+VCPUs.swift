@@ -125,6 +125,31 @@ extension DomainActor {
         }
     }
 
+    /// Ties an I/O thread to CPUs of the host.
+    ///
+    /// - Throws: as `pinVCPU`.
+    package func pinIOThread(
+        _ number: Int, to cpus: [Int], scope: ChangeScope, client: ClientIdentity? = nil
+    ) async throws {
+        guard let set = CPUSet(CPUList.text(cpus)), !set.isEmpty else {
+            throw VireoError(.invalidArg, "Empty cpu list for pinning")
+        }
+        try await withJob(.modify, client: client) { domain, _ in
+            let affected = try domain.resolve(scope)
+            if affected.live, let live = domain.live, !live.ioThreadNumbers.contains(number) {
+                throw VireoError(.invalidArg, "iothread \(number) not found")
+            }
+            if affected.config, let inactive = domain.inactive, !inactive.ioThreadNumbers.contains(number) {
+                throw VireoError(.invalidArg, "iothreadid \(number) not found")
+            }
+            if affected.live {
+                if let thread = domain.view.ioThreads[number] { try Self.pin(thread, to: cpus, what: "I/O thread \(number)") }
+                try await domain.updateLive { $0.pinIOThread(number, to: set) }
+            }
+            if affected.config { try await domain.updateInactive { $0.pinIOThread(number, to: set) } }
+        }
+    }
+
     static func pin(_ thread: Int32, to cpus: [Int], what: String) throws(VireoError) {
         do {
             try ThreadAffinity.set(cpus, of: thread)
@@ -149,6 +174,25 @@ extension Domain {
     /// The host's CPUs that a vCPU may run on; nil for all.
     package func hostCPUs(ofVCPU number: Int) -> [Int]? {
         (cpuTune?.vcpuPins.first { $0.id == number }?.hostCPUs ?? vcpus.hostCPUs)?.members
+    }
+
+    /// The host's CPUs that an I/O thread may run on; nil for all.
+    package func hostCPUs(ofIOThread number: Int) -> [Int]? {
+        (cpuTune?.ioThreadPins.first { $0.id == number }?.hostCPUs ?? vcpus.hostCPUs)?.members
+    }
+
+    fileprivate mutating func pinIOThread(_ number: Int, to cpus: CPUSet) {
+        var tune = cpuTune ?? CPUTune()
+        tune.ioThreadPins.removeAll { $0.id == number }
+        tune.ioThreadPins.append(CPUTune.Pin(id: number, hostCPUs: cpus))
+        tune.ioThreadPins.sort { $0.id < $1.id }
+        cpuTune = tune
+    }
+
+    /// The I/O threads that the definition has, by number: those that it names, else as many as it says.
+    package var ioThreadNumbers: [Int] {
+        guard let ioThreads else { return [] }
+        return ioThreads.threads.isEmpty ? Array(1...max(1, ioThreads.count)) : ioThreads.threads.map(\.id)
     }
 
     /// The host's CPUs that the emulator may run on; nil for all.
