@@ -32,6 +32,8 @@ public final class Hypervisor: Sendable {
     /// The images that stand on each other.
     let layers: LayerCatalog
     let background = BackgroundTasks()
+    /// The backups that were made here.
+    package let backups: BackupCatalogue
     /// How the latest jobs of all domains ended.
     package let finishedJobs = FinishedJobs()
     /// Connections that started a domain with `autodestroy`.
@@ -47,6 +49,7 @@ public final class Hypervisor: Sendable {
     ) {
         (self.configuration, self.store, self.host, self.qemuUser) = (configuration, store, host, qemuUser)
         layers = LayerCatalog(store: store)
+        backups = BackupCatalogue(store: store)
         secrets = SecretVault(
             store: store, events: events, keyFile: configuration.paths.secretKey, logger: configuration.logger)
         nodeDevices = NodeDeviceCatalog(
@@ -79,6 +82,10 @@ public final class Hypervisor: Sendable {
         try await hypervisor.secrets.load()
         try await hypervisor.loadNetworks()
         try await hypervisor.filters.load()
+        for name in try await hypervisor.backups.load() {
+            configuration.logger.error(
+                "a stored backup cannot be read; it is left as it is", metadata: [LogKey.reason: "\(name)"])
+        }
         try await hypervisor.loadDomains()
         try await hypervisor.loadPools()
         hypervisor.recordHistory()
@@ -93,6 +100,7 @@ public final class Hypervisor: Sendable {
         await takeOverNetworks()
         await filters.restore()
         await takeOver()
+        await settleBackups()
         await dropForgottenInterfaces()
         await adoptLinks()
         watchRules()

@@ -16,6 +16,7 @@ enum Schema {
         migrator.registerMigration("network", migrate: createNetworks)
         migrator.registerMigration("filter addresses", migrate: addFilterAddresses)
         migrator.registerMigration("blockjobs", migrate: createCheckpoints)
+        migrator.registerMigration("backups", migrate: createBackups)
         return migrator
     }
 

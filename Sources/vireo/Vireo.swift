@@ -31,11 +31,13 @@ struct Vireo: AsyncParsableCommand {
                 subcommands: [
                     ConsoleCommand.self, LogsCommand.self, TopCommand.self, EventsCommand.self, OperationsCommand.self,
                 ]),
-            CommandGroup(name: "Snapshots", subcommands: [SnapshotCommand.self]),
+            CommandGroup(name: "Snapshots and backups", subcommands: [SnapshotCommand.self, BackupCommand.self]),
             CommandGroup(name: "Storage pools", subcommands: [PoolCommand.self, VolumeCommand.self]),
             CommandGroup(
                 name: "Disks and images",
-                subcommands: [DiskCommand.self, ImageCommand.self, ChainCommand.self, SecretCommand.self]),
+                subcommands: [
+                    DiskCommand.self, ImageCommand.self, ChainCommand.self, BlockJobCommand.self, SecretCommand.self,
+                ]),
             CommandGroup(name: "Networks", subcommands: [NetworkCommand.self, NICCommand.self]),
             CommandGroup(name: "libvirt XML", subcommands: [DefineCommand.self, DumpXMLCommand.self, EditCommand.self]),
             CommandGroup(name: "Host", subcommands: [DoctorCommand.self, VersionCommand.self, CompletionsCommand.self]),

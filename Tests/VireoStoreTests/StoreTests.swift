@@ -152,4 +152,22 @@ struct StoreTests {
         try await store.endJournalEntry(number)
         #expect(try await store.journalEntries().map(\.number) == [other])
     }
+
+    @Test("Backups are kept in their order, changed and forgotten together, and outlive their domains")
+    func backups() async throws {
+        let uuid = DomainUUID.random()
+        func row(_ name: String, _ time: Double, _ state: String = "complete") -> BackupRow {
+            BackupRow(domain: uuid, name: name, createdAt: time, state: state, json: "{}")
+        }
+        do {
+            let store = try await place.open()
+            try await store.save(definition(uuid: uuid))
+            try await store.change(backups: [row("late", 2), row("early", 1, "writing")])
+            try await store.change(backups: [row("early", 1)], removing: [row("late", 2)])
+            try await store.change(backups: [row("later", 3)])
+            try await store.deleteDefinition(uuid)
+            try store.close()
+        }
+        #expect(try await place.open().backups() == [row("early", 1), row("later", 3)])
+    }
 }

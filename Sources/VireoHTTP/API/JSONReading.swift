@@ -71,6 +71,22 @@ package struct JSONReading: Sendable {
         return elements.enumerated().map { JSONReading($1, path: "\(base)[\($0)]") }
     }
 
+    /// The elements of an array of strings; nil where the member is missing.
+    package mutating func strings(_ key: String, limit: Int) throws(VireoError) -> [String]? {
+        guard let member = try member(key) else { return nil }
+        guard let elements = member.arrayValue, elements.count <= limit else {
+            throw problem(key, "must be an array of at most \(limit) strings")
+        }
+        var texts: [String] = []
+        for element in elements {
+            guard let text = element.stringValue, !text.utf8.contains(0) else {
+                throw problem(key, "must be an array of strings")
+            }
+            texts.append(text)
+        }
+        return texts
+    }
+
     /// Whether the member is there at all.
     package mutating func has(_ key: String) throws(VireoError) -> Bool { try member(key) != nil }
 

@@ -5,7 +5,7 @@ import HTTPTypes
 import VireoCore
 import VireoService
 
-/// What is being done to domains, by the holders of their job slots, and how the latest of it ended.
+/// What is being done to domains, by the holders of their job slots and beside them, and how the latest of it ended.
 enum OperationRoutes {
     static let all = [list, show, cancel]
 
@@ -17,8 +17,12 @@ enum OperationRoutes {
             answer: .json(schema: "OperationList"))
     ) { request in
         let hypervisor = request.services.hypervisor
-        let running = hypervisor.domains.compactMap { domain in
-            domain.view.job.map { DomainJSON.operation($0, of: domain.view.reference) }
+        for domain in hypervisor.domains where domain.view.operations.contains(where: { $0.kind.isBlockJob }) {
+            // Each asks its QEMU how far it is, within a second.
+            _ = await domain.blockJobReports()
+        }
+        let running = hypervisor.domains.flatMap { domain in
+            domain.view.operations.map { DomainJSON.operation($0.view, of: domain.view.reference) }
         }
         let ended = hypervisor.finishedJobs.all().map { DomainJSON.operation($0.job, of: $0.domain, endedAt: $0.endedAt) }
         return .json(.members([("operations", .array(ended + running))]))
@@ -30,7 +34,10 @@ enum OperationRoutes {
             operationID: "getOperation", tag: "operations", summary: "How far an operation is, or how it ended.",
             answer: .json(schema: "Operation"))
     ) { request in
-        if let (domain, job) = running(request) { return .json(DomainJSON.operation(job, of: domain.view.reference)) }
+        if let (domain, job) = running(request) {
+            if job.kind.isBlockJob { _ = await domain.blockJobReports() }
+            return .json(DomainJSON.operation(job.view, of: domain.view.reference))
+        }
         let ended = try ended(request)
         return .json(DomainJSON.operation(ended.job, of: ended.domain, endedAt: ended.endedAt))
     }
@@ -41,12 +48,12 @@ enum OperationRoutes {
             operationID: "cancelOperation", tag: "operations", summary: "Asks an operation to stop; does not wait.",
             answer: .none)
     ) { request in
-        guard let (domain, job) = running(request), let holder = domain.slot.holder, holder.id == job.id else {
+        guard let (domain, job) = running(request) else {
             let ended = try ended(request)
             throw Problem(.conflict, "'\(ended.job.kind.rawValue)' of domain '\(ended.domain.name)' has ended")
         }
         let reason = VireoError(.operationAborted, "'\(job.kind.rawValue)' of domain '\(domain.view.name)' was cancelled")
-        guard holder.cancel(reason) else {
+        guard job.cancel(reason) else {
             throw VireoError(
                 .operationInvalid, "'\(job.kind.rawValue)' of domain '\(domain.view.name)' cannot be cancelled now",
                 origin: .domain)
@@ -54,10 +61,10 @@ enum OperationRoutes {
         return .empty
     }
 
-    private static func running(_ request: APIRequest) -> (DomainActor, JobView)? {
+    private static func running(_ request: APIRequest) -> (DomainActor, Job)? {
         let id = request.parameters["operation"].flatMap { UInt64($0) }
         for domain in request.services.hypervisor.domains {
-            if let job = domain.view.job, job.id == id { return (domain, job) }
+            if let job = domain.view.operations.first(where: { $0.id == id }) { return (domain, job) }
         }
         return nil
     }

@@ -10,7 +10,9 @@ extension HandlerTable {
     mutating func addDomainJobs() {
         fast(RemoteCalls.domainGetJobInfo) { args, call in
             let view = try call.domain(args.dom).view
-            guard view.isActive else { throw VireoError(.operationInvalid, "domain is not running") }
+            guard view.isActive || view.visibleJob != nil else {
+                throw VireoError(.operationInvalid, "domain is not running")
+            }
             guard let job = view.visibleJob else {
                 return RemoteDomainGetJobInfoRet(
                     type: Libvirt.VIR_DOMAIN_JOB_NONE, timeElapsed: 0, timeRemaining: 0, dataTotal: 0, dataProcessed: 0,
@@ -29,7 +31,9 @@ extension HandlerTable {
         fast(RemoteCalls.domainGetJobStats) { args, call in
             let view = try call.domain(args.dom).view
             let isCompleted = args.flags & UInt32(Libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED) != 0
-            guard isCompleted || view.isActive else { throw VireoError(.operationInvalid, "domain is not running") }
+            guard isCompleted || view.isActive || view.visibleJob != nil else {
+                throw VireoError(.operationInvalid, "domain is not running")
+            }
             guard let job = isCompleted ? view.lastJob : view.visibleJob else {
                 return RemoteDomainGetJobStatsRet(type: Libvirt.VIR_DOMAIN_JOB_NONE, params: [])
             }

@@ -38,6 +38,8 @@ struct BackupRecord: Codable, Hashable, Sendable {
     var socket: String?
     /// The checkpoint that is made with it.
     var checkpoint: String?
+    /// Its name in the catalogue; nil for one that a client made by itself.
+    var catalogued: String?
     /// Seconds since 1970.
     var startedAt: Double
     var owner: String

@@ -11,7 +11,8 @@ import VireoStore
 import VireoXML
 
 extension DomainActor {
-    /// Begins a backup of the running domain's disks as they are at this moment, and a checkpoint with it if wanted.
+    /// Begins a backup of the domain's disks as they are at this moment, and a checkpoint with it if wanted: by QEMU, or by the image
+    /// engine while the domain does not run (push only).
     ///
     /// A push backup ends when everything is written; a pull backup is read over NBD, and ends when it is aborted.
     ///
@@ -19,7 +20,7 @@ extension DomainActor {
     ///   - text: `<domainbackup>`.
     ///   - checkpointText: `<domaincheckpoint>`; nil for none.
     ///   - reusesFiles: whether the images that are written are there already.
-    /// - Throws: what the XML readers refuse; `operationInvalid` when the domain does not run or has a backup; `noDomainCheckpoint`;
+    /// - Throws: what the XML readers refuse; `operationInvalid` when it has a backup, or for a pull backup of one that does not run; `noDomainCheckpoint`;
     ///   `checkpointInconsistent` for bitmaps that are not there; what making images or QEMU says. Nothing has changed then.
     package func beginBackup(
         _ text: String, checkpoint checkpointText: String?, reusesFiles: Bool, client: ClientIdentity? = nil
@@ -28,6 +29,7 @@ extension DomainActor {
         let wanted = try checkpointText.map { (text) throws(VireoError) in
             try DomainXML.readCheckpoint(text, isRedefinition: false)
         }
+        guard isActive else { return try await beginOfflineBackup(backup, wanted, reusesFiles: reusesFiles, client: client) }
         try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
                 try await domain.beginBackup(backup, wanted, reusesFiles: reusesFiles, owner: client?.description ?? "the daemon")
@@ -39,6 +41,7 @@ extension DomainActor {
     ///
     /// - Throws: `noDomainBackup`.
     package func backupXML() throws(VireoError) -> String {
+        if let offlineBackupXML { return offlineBackupXML }
         try requireActive()
         guard let record = run?.details.backup else {
             throw VireoError(.noDomainBackup, "no domain backup job present", origin: .qemu)
@@ -46,14 +49,19 @@ extension DomainActor {
         return record.xml
     }
 
-    private func beginBackup(
-        _ wanted: DomainBackup, _ checkpoint: Checkpoint?, reusesFiles: Bool, owner: String
+    /// The same for who holds the job slot.
+    ///
+    /// - Parameter name: of the backup in the catalogue, which is told how it ends; nil for none.
+    func beginBackup(
+        _ wanted: DomainBackup, _ checkpoint: Checkpoint?, reusesFiles: Bool, owner: String, catalogued name: String? = nil
     ) async throws {
         try requireActive()
         guard run?.details.backup == nil else {
-            throw VireoError(.operationInvalid, "domain '\(name)' has a backup that is not over; abort it first", origin: .qemu)
+            throw VireoError(
+                .operationInvalid, "domain '\(self.name)' has a backup that is not over; abort it first", origin: .qemu)
         }
-        let (backup, disks) = try align(wanted, suffix: checkpoint?.name)
+        guard let live else { throw VireoError(.operationInvalid, "domain is not running") }
+        let (backup, disks) = try align(wanted, in: live, suffix: checkpoint?.name)
         var prepared: (Checkpoint, [JSONValue])?
         if let checkpoint { prepared = try await prepareCheckpoint(checkpoint) }
         var record = BackupRecord(
@@ -75,6 +83,7 @@ extension DomainActor {
             }
             record.xml = DomainXML.write(shown)
             record.checkpoint = prepared?.0.name
+            record.catalogued = name
             if case .unix(let path)? = backup.server { record.socket = path }
             try await carryOut(backup, record, plan, (prepared?.1 ?? []) + actions, exports, prepared?.0)
         } catch {
@@ -122,10 +131,9 @@ extension DomainActor {
     // MARK: What is copied
 
     /// Fills in what the text leaves open, and finds the disks.
-    private func align(
-        _ wanted: DomainBackup, suffix: String?
+    func align(
+        _ wanted: DomainBackup, in live: Domain, suffix: String?
     ) throws(VireoError) -> (DomainBackup, [String: Disk]) {
-        guard let live else { throw VireoError(.operationInvalid, "domain is not running") }
         var backup = wanted
         var named: [String: DomainBackup.Entry] = [:]
         for entry in wanted.disks ?? [] {

@@ -100,6 +100,7 @@ extension DomainActor {
     /// Forgets the backup and tells how it ended.
     private func finishBackup(_ record: BackupRecord, _ outcome: JobView.Outcome, _ failure: String?) async throws {
         await dropBackupFiles(record.parts, all: record.isPull || outcome != .completed)
+        if let name = record.catalogued { await settleCatalogued(name, outcome, failure) }
         run?.details.backup = nil
         if let job = run?.backupJob {
             run?.backupJob = nil
@@ -160,6 +161,7 @@ extension DomainActor {
             await clearBackup(record)
             await dropBackupFiles(record.parts, all: true)
             run?.details.backup = nil
+            if let name = record.catalogued { await settleCatalogued(name, .failed, "the daemon ended while it was begun") }
             if let name = record.checkpoint { await takeBackCheckpoint(name) }
             try? await storeRun()
             logger.info("took back a backup that had not begun")
@@ -183,5 +185,23 @@ extension DomainActor {
         }
         if let socket = record.socket { try? await BlockingWork.run(awaiting: socket) { try FileAccess.remove(socket) } }
         if let job = run.backupJob { note(job, .failed, failure: "the domain ended") }
+        guard let name = record.catalogued else { return }
+        let ended = run.ended
+        // Its checkpoint is taken out of the images, which have to be closed first.
+        hypervisor.background.run {
+            guard await ended.wait(upTo: .seconds(60)) != nil else { return }
+            await self.settleLostBackup(name, isWhole: isWhole)
+        }
+    }
+
+    private func settleLostBackup(_ name: String, isWhole: Bool) async {
+        do {
+            try await withJob(.modify) { domain, _ in
+                await domain.settleCatalogued(name, isWhole ? .completed : .failed, "the domain ended")
+            }
+        } catch {
+            // A transient domain is gone by now.
+            await giveUpBackup(name, error)
+        }
     }
 }

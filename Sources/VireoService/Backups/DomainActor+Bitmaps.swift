@@ -60,6 +60,7 @@ extension DomainActor {
     /// Bytes that each disk has written since a checkpoint.
     package func checkpointSizes(_ name: String) async throws -> [String: UInt64] {
         let checkpoint = try DomainXML.readCheckpoint(try await checkpoint(name).xml, isRedefinition: true)
+        guard isActive else { return try await offlineCheckpointSizes(checkpoint, name) }
         let present = try await bitmaps()
         var sizes: [String: UInt64] = [:]
         for entry in checkpoint.disks ?? [] where entry.isIncluded == true {

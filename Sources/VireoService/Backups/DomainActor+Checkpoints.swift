@@ -45,8 +45,8 @@ extension DomainActor {
     ///
     /// - Parameter text: `<domaincheckpoint>`; without disks all that can take part do.
     /// - Returns: the checkpoint's name.
-    /// - Throws: what the XML reader refuses; `operationInvalid` when the domain does not run or the name is taken;
-    ///   `operationUnsupported` for a disk whose format has no bitmaps; what QEMU says. Nothing has changed then.
+    /// - Throws: what the XML reader refuses; `operationInvalid` when the name is taken; `operationUnsupported` for a disk whose
+    ///   format has no bitmaps; what QEMU or the images say. Nothing has changed then.
     package func createCheckpoint(
         _ text: String, options: CheckpointOptions = [], client: ClientIdentity? = nil
     ) async throws -> String {
@@ -54,9 +54,7 @@ extension DomainActor {
         return try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
                 if options.contains(.redefine) { return try await domain.redefineCheckpoint(wanted, options) }
-                guard domain.isActive else {
-                    throw VireoError(.operationInvalid, "cannot create checkpoint for inactive domain", origin: .qemu)
-                }
+                guard domain.isActive else { return try await domain.createOfflineCheckpoint(wanted) }
                 let (checkpoint, actions) = try await domain.prepareCheckpoint(wanted)
                 return try await domain.keepCheckpoint(checkpoint) { domain in
                     let command = BackupAction.transaction(actions)
@@ -69,6 +67,27 @@ extension DomainActor {
     /// A checkpoint with everything chosen, and what QEMU has to do for it.
     func prepareCheckpoint(_ wanted: Checkpoint) async throws -> (Checkpoint, [JSONValue]) {
         guard let live else { throw VireoError(.operationInvalid, "domain is not running") }
+        let checkpoint = try await chooseCheckpoint(wanted, in: live)
+        var actions: [JSONValue] = []
+        for entry in checkpoint.disks ?? [] where entry.isIncluded == true {
+            guard let disk = live.devices.disks.first(where: { $0.target == entry.target }) else { continue }
+            try requireNoBlockJob(disk)
+            let node = BlockNodes.formatNode(disk.source.index ?? 0)
+            actions.append(BackupAction.addBitmap(entry.bitmap ?? checkpoint.name ?? "", on: node, isPersistent: true))
+        }
+        return (checkpoint, actions)
+    }
+
+    private func createOfflineCheckpoint(_ wanted: Checkpoint) async throws -> String {
+        guard var definition = inactive else { throw hypervisor.noDomain(uuid, name: name) }
+        definition.devices.disks = try hypervisor.placingVolumes(definition.devices.disks)
+        let checkpoint = try await chooseCheckpoint(wanted, in: definition)
+        try await keepOfflineCheckpoint(checkpoint, definition)
+        return checkpoint.name ?? ""
+    }
+
+    /// A checkpoint with everything chosen that the text leaves open.
+    func chooseCheckpoint(_ wanted: Checkpoint, in definition: Domain) async throws -> Checkpoint {
         let existing = try await checkpoints()
         var checkpoint = wanted
         let now = Int64(hypervisor.now)
@@ -82,19 +101,12 @@ extension DomainActor {
         }
         (checkpoint.name, checkpoint.createdAt) = (name, now)
         checkpoint.parent = existing.first { $0.isCurrent }?.name
-        checkpoint.domain = live
-        checkpoint.disks = try Self.complete(wanted.disks, in: live, name)
+        checkpoint.domain = definition
+        checkpoint.disks = try Self.complete(wanted.disks, in: definition, name)
         guard checkpoint.disks?.contains(where: { $0.isIncluded == true }) == true else {
             throw VireoError(.configUnsupported, "no disks selected for checkpoint", origin: .domainCheckpoint)
         }
-        var actions: [JSONValue] = []
-        for entry in checkpoint.disks ?? [] where entry.isIncluded == true {
-            guard let disk = live.devices.disks.first(where: { $0.target == entry.target }) else { continue }
-            try requireNoBlockJob(disk)
-            let node = BlockNodes.formatNode(disk.source.index ?? 0)
-            actions.append(BackupAction.addBitmap(entry.bitmap ?? name, on: node, isPersistent: true))
-        }
-        return (checkpoint, actions)
+        return checkpoint
     }
 
     /// What becomes of each disk: what was asked for, otherwise a bitmap on each disk that has any and that the guest writes.
@@ -187,7 +199,7 @@ extension DomainActor {
 
     /// Removes checkpoints and, unless only the records are to go, their bitmaps from all layers. Children get the parent of what went.
     ///
-    /// - Throws: `noDomainCheckpoint`; `operationInvalid` for bitmaps of a domain that does not run; what QEMU says.
+    /// - Throws: `noDomainCheckpoint`; what QEMU or the images say.
     package func deleteCheckpoint(
         _ name: String, _ options: CheckpointDeletion = [], client: ClientIdentity? = nil
     ) async throws {
@@ -216,7 +228,8 @@ extension DomainActor {
         }
     }
 
-    private func forget(_ gone: [CheckpointRecord], of all: [CheckpointRecord]) async throws {
+    /// Removes the records of checkpoints; children get the parent of what went.
+    func forget(_ gone: [CheckpointRecord], of all: [CheckpointRecord]) async throws {
         let names = Set(gone.map(\.name))
         func ancestor(_ name: String?) -> String? {
             var name = name
@@ -247,14 +260,10 @@ extension DomainActor {
         try await hypervisor.store.change(checkpoints: changed, removing: gone.map(\.name), of: uuid)
     }
 
-    private func removeBitmaps(of records: [CheckpointRecord]) async throws {
+    /// Removes the bitmaps of checkpoints from all layers, by QEMU or from the images of a domain that does not run.
+    func removeBitmaps(of records: [CheckpointRecord]) async throws {
         guard !records.isEmpty else { return }
-        guard isActive, let live else {
-            throw VireoError(
-                .operationInvalid,
-                "cannot delete checkpoint for inactive domain: start it, or remove only the record with --metadata", origin: .qemu
-            )
-        }
+        guard isActive, let live else { return try await removeOfflineBitmaps(of: records) }
         let present = try await bitmaps()
         var actions: [JSONValue] = []
         for record in records {
@@ -303,12 +312,11 @@ extension DomainActor {
     ///   - isSecure: whether passwords of the domain at that time are shown.
     ///   - withDomain: whether that definition is shown at all.
     ///   - withSizes: whether to tell what was written since, which asks QEMU.
-    /// - Throws: `noDomainCheckpoint`; `operationInvalid` for sizes of a domain that does not run.
+    /// - Throws: `noDomainCheckpoint`; what QEMU or the images say.
     package func checkpointXML(_ name: String, isSecure: Bool, withDomain: Bool, withSizes: Bool) async throws -> String {
         var checkpoint = try DomainXML.readCheckpoint(try await checkpoint(name).xml, isRedefinition: true)
         var sizes: [String: UInt64] = [:]
         if withSizes {
-            try requireActive()
             sizes = try await checkpointSizes(name)
         }
         checkpoint.disks = checkpoint.disks ?? []

@@ -22,7 +22,8 @@ package struct BlockCommitOptions: OptionSet, Hashable, Sendable {
 }
 
 extension DomainActor {
-    /// Begins to write layers of a running domain's disk into a lower one. Returns when QEMU has begun.
+    /// Begins to write layers of a domain's disk into a lower one: by QEMU, or by the image engine while the domain does not run.
+    /// Returns when that has begun.
     ///
     /// - Parameters:
     ///   - name: the disk by target or path.
@@ -36,6 +37,9 @@ extension DomainActor {
         client: ClientIdentity? = nil
     ) async throws {
         let speed = try Self.speed(bandwidth, isInBytes: options.contains(.bandwidthInBytes))
+        guard isActive else {
+            return try await commitOffline(name, base: base, top: top, speed: speed, options, client: client)
+        }
         try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
                 try await domain.beginCommit(name, base: base, top: top, speed: speed, options)

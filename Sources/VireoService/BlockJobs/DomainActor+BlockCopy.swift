@@ -23,7 +23,7 @@ package struct BlockCopyOptions: OptionSet, Hashable, Sendable {
 }
 
 extension DomainActor {
-    /// Begins to copy a running domain's disk to another image, and to keep the two alike until the job is ended: with a pivot the
+    /// Begins to copy a domain's disk to another image, and, while it runs, to keep the two alike until the job is ended: with a pivot the
     /// guest goes on with the copy, otherwise the copy is the disk as it was at that moment.
     ///
     /// - Parameters:
@@ -36,6 +36,9 @@ extension DomainActor {
         _ name: String, to destination: CopyDestination, speed: UInt64, tuning: MirrorTuning = MirrorTuning(),
         options: BlockCopyOptions, allowsPersistent: Bool = false, client: ClientIdentity? = nil
     ) async throws {
+        guard isActive else {
+            return try await copyOffline(name, to: destination, speed: speed, options, client: client)
+        }
         try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
                 let disk = try domain.jobDisk(name)
@@ -88,7 +91,8 @@ extension DomainActor {
         }
     }
 
-    private func destinationFormat(
+    /// What a copy is written as: as asked, as the image that is reused, or as the disk.
+    func destinationFormat(
         _ destination: CopyDestination, _ path: String, of disk: Disk, _ options: BlockCopyOptions
     ) async throws -> VireoModel.ImageFormat {
         if let format = destination.format { return format }

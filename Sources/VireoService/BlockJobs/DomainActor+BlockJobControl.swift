@@ -28,9 +28,9 @@ package struct BlockJobInformation: Hashable, Sendable {
 extension DomainActor {
     /// How far the job of a disk is; nil when it has none. Asks QEMU, which may take a second at most.
     ///
-    /// - Throws: `operationInvalid` when the domain does not run; `invalidArg` for a disk that it has not.
+    /// - Throws: `invalidArg` for a disk that the domain has not.
     package func blockJobInformation(_ name: String) async throws -> BlockJobInformation? {
-        try requireActive()
+        guard isActive else { return try offlineInformation(name) }
         let disk = try view.disk(name)
         guard let job = blockJob(of: disk.target), job.phase != .concluded else { return nil }
         let answer = try await qmp("query-block-jobs", timeout: Self.readPatience)
@@ -63,6 +63,7 @@ extension DomainActor {
     /// - Throws: `operationInvalid` when the domain does not run or the job is being ended; `invalidArg` for a disk that has none;
     ///   `blockCopyActive` for a pivot before the copy is ready; `operationFailed` when QEMU could not move the guest.
     package func abortBlockJob(_ name: String, pivots: Bool, waits: Bool = true, client: ClientIdentity? = nil) async throws {
+        guard isActive else { return try await endOfflineJob(name, pivots: pivots, waits: waits, client: client) }
         try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
                 let job = try domain.runningBlockJob(name)

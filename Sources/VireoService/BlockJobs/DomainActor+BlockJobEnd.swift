@@ -96,6 +96,7 @@ extension DomainActor {
         await removeFiles(job.deletes, of: job)
         run?.details.blockJobs?.removeAll { $0.id == job.id }
         if run?.details.blockJobs?.isEmpty == true { run?.details.blockJobs = nil }
+        hideBlockJob(job)
         publish()
         do { try await storeRun() } catch {
             // The next daemon does the same again, which does no harm.
@@ -125,7 +126,7 @@ extension DomainActor {
     }
 
     /// Removes files that a job made superfluous, but those that somebody else needs.
-    private func removeFiles(_ paths: [String], of job: BlockJob) async {
+    func removeFiles(_ paths: [String], of job: BlockJob) async {
         guard !paths.isEmpty else { return }
         // Upper ones first: each stands on the next one.
         for path in paths {
@@ -155,6 +156,7 @@ extension DomainActor {
             if job.phase == .switched || (job.phase == .concluded && job.outcome == .completed) {
                 await removeFiles(job.deletes, of: job)
             }
+            if let shown = run.blockJobViews[job.id] { note(shown, .failed, failure: "the domain ended") }
             logger.warning("a block job ended with its domain", metadata: [LogKey.reason: "\(job.id)"])
         }
     }

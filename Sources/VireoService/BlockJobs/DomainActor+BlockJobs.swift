@@ -42,7 +42,7 @@ extension DomainActor {
         }
         CrashPoint.reached("block-job:running")
         changeBlockJob(job.id) { $0.phase = .running }
-        publish()
+        showBlockJobs(owner: slot.holder?.owner)
     }
 
     /// Drops the record of a job that never was, and the image that was made for it.
@@ -199,6 +199,7 @@ extension DomainActor {
                     "took over a block job",
                     metadata: [LogKey.reason: "\(job.id) \(ended?.outcome.map { "\($0)" } ?? "goes on")"])
                 if ended == nil, let job = run?.details.blockJobs?.first(where: { $0.id == job.id }) { resume(job) }
+                showBlockJobs()
             } catch {
                 logger.error(
                     "a block job cannot be taken over", metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(error)"])
@@ -232,7 +233,7 @@ extension DomainActor {
 
     /// Tells subscribers; `status` is `virConnectDomainEventBlockJobStatus`.
     func emit(_ job: BlockJob, status: Int32) {
-        let path = live?.devices.disks.first { $0.target == job.target }?.source.path
+        let path = (live ?? inactive)?.devices.disks.first { $0.target == job.target }?.source.path
         emit(.blockJob(path: path ?? "", target: job.target, type: job.kind.number, status: status))
     }
 }

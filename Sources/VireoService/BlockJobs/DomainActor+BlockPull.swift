@@ -6,7 +6,7 @@ import VireoModel
 import VireoQEMU
 
 extension DomainActor {
-    /// Begins to copy into the active layer of a running domain's disk what it has from lower ones, which go from its chain.
+    /// Begins to copy into the active layer of a domain's disk what it has from lower ones, which go from its chain.
     ///
     /// - Parameters:
     ///   - name: the disk by target or path.
@@ -19,6 +19,9 @@ extension DomainActor {
     ) async throws {
         guard !isRelative || base != nil else {
             throw VireoError(.invalidArg, "flag VIR_DOMAIN_BLOCK_REBASE_RELATIVE is valid only with non-null base", origin: .qemu)
+        }
+        guard isActive else {
+            return try await pullOffline(name, base: base, speed: speed, isRelative: isRelative, client: client)
         }
         try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in

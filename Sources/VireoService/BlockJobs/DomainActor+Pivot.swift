@@ -13,9 +13,7 @@ extension DomainActor {
     private static let pivotPatience = Duration.seconds(60)
     /// How long it is left alone.
     private static let firstPatience = Duration.seconds(3)
-    private static let stepPatience = Duration.seconds(2)
-    /// Bytes each second: where slowing down begins, and where it ends so that no write of ordinary size takes a second.
-    private static let (fastest, slowest): (UInt64, UInt64) = (16 << 20, 1 << 20)
+    private static let stepPatience = Duration.milliseconds(500)
 
     /// Follows a job that was told to pivot until it is over.
     ///
@@ -23,14 +21,22 @@ extension DomainActor {
     /// - Throws: `operationTimeout` when the guest could not be moved; it goes on where it was then.
     func followPivot(_ job: BlockJob) async throws -> BlockJob? {
         let deadline = ContinuousClock.now + Self.pivotPatience
-        var (limit, next) = (Self.fastest, ContinuousClock.now + Self.firstPatience)
+        var throttle: PivotThrottle?
+        var (seen, next) = (ContinuousClock.now, ContinuousClock.now + Self.firstPatience)
         while true {
             do {
                 return try await followBlockJob(job.id, until: min(next, deadline), leaves: false)
             } catch let error as VireoError where error.code == .operationTimeout {
                 guard ContinuousClock.now < deadline else { break }
-                await slowDown(job, to: limit)
-                limit = max(Self.slowest, limit / 2)
+                if let count = await writeCount(of: job.target) {
+                    let elapsed = (ContinuousClock.now - seen) / .seconds(1)
+                    seen = .now
+                    if throttle == nil {
+                        throttle = PivotThrottle(count)
+                    } else if let limit = throttle?.step(count, after: elapsed) {
+                        await slowDown(job, to: limit)
+                    }
+                }
                 next = .now + Self.stepPatience
             }
         }
@@ -42,6 +48,11 @@ extension DomainActor {
             .operationTimeout,
             "disk '\(job.target)' of domain '\(name)' could not be moved within \(Self.pivotPatience): the guest writes faster than its storage copies; it stays where it was",
             origin: .qemu)
+    }
+
+    private func writeCount(of target: String) async -> PivotThrottle.Count? {
+        guard let sample = try? await blockStatistics(target) else { return nil }
+        return .init(requests: sample.writeRequests, bytes: sample.writtenBytes, nanoseconds: sample.writeTime)
     }
 
     /// Limits the guest's writes to a disk for the time of its job; nil sets the limits that the definition has.

@@ -34,8 +34,8 @@ extension DomainActor {
     ///
     /// - Throws: `operationInvalid` when there is none, or when it cannot be stopped.
     package func abortJob() throws(VireoError) {
-        try requireActive()
         guard let job = slot.holder.flatMap({ $0.kind.isVisible ? $0 : nil }) ?? run?.backupJob else {
+            try requireActive()
             throw VireoError(.operationInvalid, "no job is active on the domain")
         }
         let reason = VireoError(.operationAborted, "\(job.kind.rawValue) job: canceled by client")

@@ -47,6 +47,7 @@ extension DomainActor {
     /// On failure everything that was acquired is released and the domain is shut off with reason `failed`.
     package func launch(_ request: LaunchRequest) async throws {
         try requireInactive()
+        await abandonOfflineJobs()
         var live = request.definition
         let id = try await beginRun(&live, request)
         do {

@@ -43,6 +43,10 @@ public actor DomainActor {
     var startedBoot: String?
     /// Whoever waits for the status to change, in `waitForStatus`.
     var statusWaiters: [OneShot<Void>] = []
+    /// Block jobs on its disks while it does not run, by target.
+    var offlineJobs: [String: OfflineJob] = [:]
+    /// `<domainbackup>` of the backup that is made while it does not run.
+    var offlineBackupXML: String?
     /// Operations of a former daemon that are not dealt with yet.
     var interrupted: InterruptedOperations?
     /// Set once the domain is gone: undefined, or a transient one that ended.
@@ -77,7 +81,8 @@ public actor DomainActor {
             uuid: uuid, name: name, id: id, status: status, isPersistent: isPersistent, autostart: autostart,
             live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated,
             pid: run?.qemu?.process.pid, isAnswering: run?.isAnswering ?? true, startedAt: run?.startedAt,
-            statusChangedAt: statusChangedAt, slot: slot, backup: run?.backupJob, lastJob: lastJob, snapshots: snapshots)
+            statusChangedAt: statusChangedAt, slot: slot, backup: run?.backupJob,
+            blockJobs: run?.blockJobViews.values.sorted { $0.id < $1.id } ?? [], lastJob: lastJob, snapshots: snapshots)
         published.withLock { $0 = view }
     }
 

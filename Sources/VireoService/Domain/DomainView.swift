@@ -32,6 +32,7 @@ package final class DomainView: Sendable {
     package let statusChangedAt: Double
     private let slot: JobSlot
     private let backup: Job?
+    private let blockJobs: [Job]
     /// The last visible job that ended, for `domjobinfo --completed`.
     package let lastJob: JobView?
     package let snapshots: SnapshotTree
@@ -40,7 +41,7 @@ package final class DomainView: Sendable {
         uuid: DomainUUID, name: DomainName, id: Int32, status: DomainStatus, isPersistent: Bool, autostart: Bool,
         live: Domain?, inactive: Domain?, hasManagedSave: Bool, isUpdated: Bool, pid: Int32?,
         isAnswering: Bool, startedAt: Double?, statusChangedAt: Double, slot: JobSlot, backup: Job? = nil,
-        lastJob: JobView?, snapshots: SnapshotTree = SnapshotTree()
+        blockJobs: [Job] = [], lastJob: JobView?, snapshots: SnapshotTree = SnapshotTree()
     ) {
         (self.uuid, self.name, self.id, self.status) = (uuid, name, id, status)
         (self.isPersistent, self.autostart, self.live, self.inactive) = (isPersistent, autostart, live, inactive)
@@ -48,6 +49,7 @@ package final class DomainView: Sendable {
         self.isAnswering = isAnswering
         (self.startedAt, self.statusChangedAt) = (startedAt, statusChangedAt)
         (self.slot, self.backup, self.lastJob, self.snapshots) = (slot, backup, lastJob, snapshots)
+        self.blockJobs = blockJobs
     }
 
     /// Who holds the job slot at this instant.
@@ -57,6 +59,8 @@ package final class DomainView: Sendable {
         if let job, job.kind.isVisible { return job }
         return backup?.view
     }
+    /// Everything that is being done to the domain: who holds the slot, and what goes on beside it.
+    package var operations: [Job] { [slot.holder, backup].compactMap { $0 } + blockJobs }
     package var state: DomainState { status.state }
     package var reason: Int32 { status.reason }
     package var isActive: Bool { id != -1 }

@@ -15,6 +15,7 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
     case volumeUpload = "volume upload", volumeDelete = "volume delete"
     /// Beside the slot: it stops nobody from changing the domain.
     case backup
+    case blockPull = "block pull", blockCopy = "block copy", blockCommit = "block commit"
     /// What a former daemon was at is finished or taken back.
     case recovery
 
@@ -32,6 +33,9 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
         default: 0
         }
     }
+
+    /// Whether it is a job on the chain of a disk.
+    package var isBlockJob: Bool { self == .blockPull || self == .blockCopy || self == .blockCommit }
 
     /// Whether `domjobinfo` shows it: libvirt's asynchronous jobs, which take long and can be watched.
     public var isVisible: Bool { operation != 0 && self != .start }

@@ -11,7 +11,8 @@ struct Journal: Sendable {
 
     /// All kinds of operations on domains, by which entries of a former daemon are read.
     static let operations: [any JournaledOperation.Type] = [
-        SnapshotCreation.self, SnapshotReversion.self, SnapshotDeletion.self,
+        SnapshotCreation.self, SnapshotReversion.self, SnapshotDeletion.self, BackupRestore.self, OfflineBlockJob.self,
+        OfflineBackup.self,
     ]
 
     /// Finishes or takes back what `record` tells of.

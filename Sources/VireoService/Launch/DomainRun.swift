@@ -53,6 +53,8 @@ struct DomainRun {
     var jobSignals: [String: OneShot<Void>] = [:]
     /// The backup that is under way, as readers see it.
     var backupJob: Job?
+    /// The block jobs that are under way, as readers see them, by the job's id.
+    var blockJobViews: [String: Job] = [:]
     /// Set when everything of the run is gone.
     let ended = OneShot<Void>()
 

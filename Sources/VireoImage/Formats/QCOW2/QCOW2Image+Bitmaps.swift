@@ -56,6 +56,25 @@ extension QCOW2Image {
         }
     }
 
+    /// Sets what a bitmap marks, which records from now on and is valid; it is made where it is not there.
+    package func setBitmap(_ name: String, _ blocks: ChangedBlocks) throws {
+        guard blocks.granularity.nonzeroBitCount == 1, (9...31).contains(blocks.granularity.trailingZeroBitCount) else {
+            throw ImageError(.invalidArgument, "a bitmap's granularity is a power of two from 512 to 2G", path: file.path)
+        }
+        try changeBitmaps { all, store, core in
+            if let index = all.firstIndex(where: { $0.name == name }) {
+                try store.free(all[index])
+                all.remove(at: index)
+            }
+            var new = QCOW2Bitmap(
+                tableOffset: 0, tableSize: 0, flags: [.auto], granularityBits: UInt8(blocks.granularity.trailingZeroBitCount),
+                name: name)
+            let room = Int(clamping: try new.byteCount(diskSize: core.header.virtualSize))
+            try store.put(Array(blocks.bits.prefix(room)), into: &new)
+            all.append(new)
+        }
+    }
+
     /// Makes a bitmap record from now on, or not any more.
     package func enableBitmap(_ name: String, _ isEnabled: Bool) throws {
         try changeBitmaps { all, _, _ in

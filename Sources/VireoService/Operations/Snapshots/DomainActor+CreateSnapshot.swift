@@ -230,6 +230,10 @@ extension DomainActor {
                 try OfflineImages.createOverlay(
                     at: overlay.path, on: overlay.backing, format: ImageFormat(rawValue: overlay.format) ?? .raw,
                     size: sizes[overlay.target])
+                // QEMU does that itself in the step in which it goes over.
+                if !creation.isLive, overlay.format == "qcow2" {
+                    try OfflineImages.continueRecords(of: overlay.backing, in: overlay.path)
+                }
             }
             try OfflineImages.keepNames(of: made.map(\.path))
         }

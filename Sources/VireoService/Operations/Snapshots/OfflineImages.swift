@@ -125,14 +125,13 @@ enum OfflineImages {
     /// Writes what `top` has into the layer right below it, and lets those that stand on `top` stand on that layer.
     static func commit(_ top: String, into base: String, overlays: [String], _ progress: ImageProgress) throws {
         try translating("commit '\(top)' into '\(base)'") {
-            let format: VireoImage.ImageFormat
-            do {
+            let format = try carryingBitmaps(of: [top], into: base) {
                 let chain = try ImageChain.open(top, format: .qcow2, context(.write), writing: 1)
                 guard chain.layers.count > 1, let below = chain.layers[1].files.first?.path, isSame(below, base) else {
                     throw ImageError(.invalidArgument, "it does not stand on '\(base)'", path: top)
                 }
-                format = chain.layers[1].format
                 try chain.commit(into: 1, progress: progress)
+                return chain.layers[1].format
             }
             for overlay in overlays {
                 let chain = try ImageChain.open(overlay, format: .qcow2, context(.write), layers: 1)
@@ -155,15 +154,17 @@ enum OfflineImages {
     /// Takes into `overlay` what it needs from the layer right below it, so that it stands on what that stands on.
     static func pull(_ lower: String, into overlay: String, _ progress: ImageProgress) throws {
         try translating("pull '\(lower)' into '\(overlay)'") {
-            let chain = try ImageChain.open(overlay, format: .qcow2, context(.write))
-            guard chain.layers.count > 1, let below = chain.layers[1].files.first?.path, isSame(below, lower) else {
-                throw ImageError(.invalidArgument, "it does not stand on '\(lower)'", path: overlay)
+            try carryingBitmaps(of: [lower], into: overlay) {
+                let chain = try ImageChain.open(overlay, format: .qcow2, context(.write))
+                guard chain.layers.count > 1, let below = chain.layers[1].files.first?.path, isSame(below, lower) else {
+                    throw ImageError(.invalidArgument, "it does not stand on '\(lower)'", path: overlay)
+                }
+                let next = chain.below(2)
+                let reference = next.map { next in
+                    BackingReference(name: resolved(next.top.files.first?.path ?? ""), format: next.top.format)
+                }
+                try chain.rebase(onto: next, as: reference, progress: progress)
             }
-            let next = chain.below(2)
-            let reference = next.map { next in
-                BackingReference(name: resolved(next.top.files.first?.path ?? ""), format: next.top.format)
-            }
-            try chain.rebase(onto: next, as: reference, progress: progress)
         }
     }
 
@@ -209,7 +210,10 @@ enum OfflineImages {
         guard fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
     }
 
-    private static func translating<R>(_ what: String, _ body: () throws -> R) throws -> R {
+    /// Has errors of the image engine and of the system reach clients as `VireoError`s.
+    ///
+    /// - Parameter what: what was to be done, after "cannot".
+    static func translating<R>(_ what: String, _ body: () throws -> R) throws -> R {
         do {
             return try body()
         } catch let error as ImageError {
@@ -272,6 +276,9 @@ struct ImageJob: Sendable {
 struct ImageWork: Sendable {
     private let progress: ImageProgress
     init(_ progress: ImageProgress) { self.progress = progress }
+
+    /// For work that is described elsewhere.
+    func run<R>(_ body: (ImageProgress) throws -> R) rethrows -> R { try body(progress) }
 
     func createSnapshot(_ name: String, in path: String) throws { try OfflineImages.createSnapshot(name, in: path, progress) }
     func deleteSnapshot(_ name: String, in path: String) throws { try OfflineImages.deleteSnapshot(name, in: path, progress) }

@@ -15,7 +15,8 @@ package struct SnapshotPreview: Hashable, Sendable {
 
     package init() {}
 
-    fileprivate func tidied() -> SnapshotPreview {
+    /// Each file once, where the most happens to it.
+    func tidied() -> SnapshotPreview {
         var preview = self
         preview.written = Array(Set(written).subtracting(removed)).sorted()
         preview.removed = Array(Set(removed)).sorted()

@@ -1,0 +1,66 @@
+// Copyright 2026 The Vireo Authors
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import VireoService
+
+@Suite("Slowing a guest down for a pivot")
+struct PivotThrottleTests {
+    /// A guest that keeps `inFlight` bytes in flight and is as fast as its limit, up to `speed` bytes each second.
+    private struct Guest {
+        var inFlight: UInt64
+        var speed: UInt64
+        var count = PivotThrottle.Count()
+
+        /// Half a second of writing 64 KiB at a time.
+        mutating func write(_ limit: UInt64?) -> Double {
+            let rate = min(speed, limit ?? .max)
+            let requests = rate / 2 / 65536
+            let latency = Double(inFlight) / Double(rate)
+            count.requests += requests
+            count.bytes += requests * 65536
+            count.nanoseconds += requests * UInt64(latency * 1e9)
+            return latency
+        }
+    }
+
+    @Test(
+        "A guest is slowed down step by step, and none of its writes takes a second",
+        arguments: [
+            (UInt64(65536), UInt64(200) << 20), (1 << 20, 50 << 20), (8 << 20, 100 << 20), (16 << 20, 40 << 20),
+        ])
+    func bearable(inFlight: UInt64, speed: UInt64) {
+        var guest = Guest(inFlight: inFlight, speed: speed)
+        var throttle = PivotThrottle(guest.count)
+        var lowest = UInt64.max
+        for _ in 0..<100 {
+            let latency = guest.write(throttle.limit)
+            #expect(latency < 1, "at \(throttle.limit ?? 0)")
+            _ = throttle.step(guest.count, after: 0.5)
+            lowest = min(lowest, throttle.limit ?? .max)
+        }
+        #expect(lowest < speed)
+        #expect(lowest >= PivotThrottle.slowest)
+        if inFlight <= 65536 { #expect(lowest == PivotThrottle.slowest) }
+    }
+
+    @Test("A limit that let nothing through goes up, and is not tried again")
+    func stuck() {
+        var guest = Guest(inFlight: 1 << 20, speed: 20 << 20)
+        var throttle = PivotThrottle(guest.count)
+        _ = guest.write(nil)
+        let first = throttle.step(guest.count, after: 0.5)
+        #expect(first == 15 << 20)
+        #expect(throttle.step(guest.count, after: 0.5) == 30 << 20)
+        _ = guest.write(throttle.limit)
+        #expect(throttle.step(guest.count, after: 0.5) == nil, "the floor")
+    }
+
+    @Test("A guest that writes nothing is left alone")
+    func idle() {
+        var throttle = PivotThrottle(.init())
+        #expect(throttle.step(.init(), after: 0.5) == nil)
+        #expect(throttle.limit == nil)
+    }
+}
