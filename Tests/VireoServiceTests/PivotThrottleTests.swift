@@ -27,10 +27,9 @@ struct PivotThrottleTests {
 
     @Test(
         "A guest is slowed down step by step, and none of its writes takes a second",
-        arguments: [
-            (UInt64(65536), UInt64(200) << 20), (1 << 20, 50 << 20), (8 << 20, 100 << 20), (16 << 20, 40 << 20),
-        ])
-    func bearable(inFlight: UInt64, speed: UInt64) {
+        arguments: [(64, 204_800), (1024, 51_200), (8192, 102_400), (16_384, 40_960)] as [(UInt64, UInt64)])
+    func bearable(kibibytesInFlight: UInt64, kibibytesPerSecond: UInt64) {
+        let (inFlight, speed) = (kibibytesInFlight << 10, kibibytesPerSecond << 10)
         var guest = Guest(inFlight: inFlight, speed: speed)
         var throttle = PivotThrottle(guest.count)
         var lowest = UInt64.max

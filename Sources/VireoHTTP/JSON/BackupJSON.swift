@@ -27,7 +27,7 @@ enum BackupJSON {
 
     static func report(_ reports: [(backup: String, findings: [String])]) -> JSONValue {
         .members([
-            ("isSound", .bool(reports.allSatisfy(\.findings.isEmpty))),
+            ("isSound", .bool(reports.allSatisfy { $0.findings.isEmpty })),
             (
                 "backups",
                 .array(

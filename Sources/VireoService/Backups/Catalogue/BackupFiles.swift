@@ -95,7 +95,13 @@ enum BackupFiles {
             let image = NewImage(
                 format: ImageFormat(rawValue: disk.format), size: disk.size, backing: base.map { reference($0, from: disk.path) })
             _ = try image.create(at: disk.path, context(.write), checksBacking: false, sync: true)
+            try keepPrivate(disk.path)
         }
+    }
+
+    /// What guests have written is nobody else's business.
+    private static func keepPrivate(_ path: String) throws {
+        guard chmod(path, 0o600) == 0 else { throw Errno(rawValue: errno) }
     }
 
     /// - Throws: `operationInvalid` where there is a file already.
@@ -151,6 +157,7 @@ enum BackupFiles {
         try OfflineImages.translating("copy '\(path)' to '\(target)'") {
             try offline(path, format).convert(
                 to: target, ConvertOptions(format: ImageFormat(rawValue: wanted)), progress: progress)
+            try keepPrivate(target)
         }
     }
 

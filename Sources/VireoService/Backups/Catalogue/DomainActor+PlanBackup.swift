@@ -40,6 +40,9 @@ extension DomainActor {
                     target: disk.target, path: "\(directory)/\(file)", format: format, size: disk.size,
                     base: reason == nil ? last?.name : nil, isRecorded: disk.format == "qcow2", reason: reason))
         }
+        // From here on files of these names are the backup's, and go when it is taken back.
+        let paths = entry.disks.map(\.path)
+        try await BlockingWork.run(awaiting: "'\(directory)'") { for path in paths { try BackupFiles.requireFree(path) } }
         if entry.disks.contains(where: \.isRecorded) { entry.checkpoint = Self.backupCheckpointPrefix + name }
         return entry
     }

@@ -83,7 +83,8 @@ final class OfflineJob: Sendable {
 
     var information: BlockJobInformation {
         let progress = job.view.progress
+        let end = progress.total.bytes
         return BlockJobInformation(
-            operation.job.kind, speed: 0, current: progress.processed.bytes, end: progress.total.bytes, isReady: isReady)
+            operation.job.kind, speed: 0, current: isReady ? end : progress.processed.bytes, end: end, isReady: isReady)
     }
 }
