@@ -52,7 +52,7 @@ extension DomainActor {
             CrashPoint.reached("backup-create:complete")
             await dropFormerRecords(before: entry, holdsSlot: holdsSlot)
             await hypervisor.backups.settle(uuid, name, .success(entry))
-        } catch where Task.isCancelled {
+        } catch  where Task.isCancelled {
             logger.info("a backup is left to the next daemon", metadata: [LogKey.reason: "\(name)"])
         } catch {
             logger.error("a backup could not be completed", metadata: [LogKey.reason: "\(name)", LogKey.error: "\(error)"])
