@@ -190,6 +190,35 @@ def events_and_files(t):
     t.equal(chain_in_xml(host, "events", "--inactive"), [images[2]])
 
 
+@test("vireo blockjob shows, limits, pivots and cancels jobs, and they are among the operations")
+def command(t):
+    host = t.daemon()
+    images = make_chain(t, "cli", 1)
+    start(t, host, "cli", images[0])
+    t.equal(host.vireo("blockjob", "list", "cli"), "No jobs.")
+    t.true("has no job" in host.vireo("blockjob", "show", "cli", "vda", fails=True), "no job")
+
+    def job():
+        return json.loads(host.vireo("blockjob", "show", "cli", "vda", "--json"))
+
+    host.virsh("blockcopy", "cli", "vda", t.path("cli.copy"), "--transient-job", "--bandwidth", "1")
+    seen = job()
+    t.equal((seen["disk"], seen["kind"], seen["bytesPerSecond"], seen["canPivot"]), ("vda", "copy", MIB, True))
+    listed = json.loads(host.vireo("operations", "--json"))["operations"]
+    t.equal([(entry["kind"], entry["id"]) for entry in listed], [("block copy", seen["operation"])])
+    host.vireo("blockjob", "speed", "cli", "vda", "0")
+    t.wait(lambda: job()["state"] == "ready", 10, "the copy to be ready")
+    host.vireo("blockjob", "pivot", "cli", "vda")
+    t.equal(chain_in_xml(host, "cli"), [t.path("cli.copy")])
+    for number, words in enumerate((["blockjob", "cancel", "cli", "vda"], None)):
+        host.virsh("blockcopy", "cli", "vda", t.path("cli.copy%d" % number), "--transient-job", "--bandwidth", "1")
+        host.vireo(*(words or ["operations", "--cancel", job()["operation"]]))
+        t.wait(lambda: idle(host, "cli"), 10, "the job to be over")
+        t.equal(chain_in_xml(host, "cli"), [t.path("cli.copy")])
+    ended = json.loads(host.vireo("operations", "--all", "--json"))["operations"]
+    t.equal([entry["state"] for entry in ended if entry["kind"] == "block copy"], ["completed", "cancelled", "cancelled"])
+
+
 @test("A commit into an image on which another domain stands is refused and names it")
 def protected_base(t):
     host = t.daemon()
