@@ -56,9 +56,11 @@ class Machine:
         command = "%s %dk 64k" % (what, offset * 1024 + 128)
         position = self.disks.index(target)
         path = "/machine/peripheral/virtio-disk%d/virtio-backend" % position
-        said = self.host.virsh("qemu-monitor-command", "--hmp", self.name, 'qemu-io -d %s "%s"' % (path, command))
-        if "failed" in said or "rror" in said:
-            raise AssertionError(said)
+        # A guest that wants to find it after a crash flushes, too.
+        for words in (command, "flush"):
+            said = self.host.virsh("qemu-monitor-command", "--hmp", self.name, 'qemu-io -d %s "%s"' % (path, words))
+            if "failed" in said or "rror" in said:
+                raise AssertionError(said)
         tool("qemu-io", "-f", "raw", "-c", command, self.model(target))
         return offset
 
@@ -131,6 +133,7 @@ def chain(t):
                "--diskspec", "vdb,snapshot=no")
     machine.write()
     machine.taken("--name", "b3", vda="on b2", vdb="on b2")
+    t.equal(host.virsh("checkpoint-list", "chain", "--name").split(), ["backup-b3"], "records of layers that are only read go, too")
     # A disk more: it has no earlier backup, the others do.
     machine.make("vdc")
     machine.disks.append("vdc")

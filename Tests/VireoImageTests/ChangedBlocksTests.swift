@@ -58,16 +58,17 @@ struct ChangedImageTests {
         #expect(try open(top).changes(since: "c") == nil, "the top does not record")
         try record("c", in: top)
         try QemuImg.io(top, "write -P 3 5M 4k", "write -z 8191k 1k")
-        let chain = try open(top)
-        let changes = try #require(try chain.changes(since: "c"))
+        let changes = try #require(try open(top).changes(since: "c"))
         let ranges = changes.ranges(diskSize: 8 << 20)
         #expect(ranges.map(\.lowerBound) == [1 << 20, 2 << 20, 5 << 20, (8 << 20) - 65536])
         #expect(changes.count(diskSize: 8 << 20) == 65536 * 5)
         try QemuImg.must("create", "-q", "-f", "qcow2", "-b", backup, "-F", "qcow2", increment)
-        let target = try open(increment, .write)
-        let writable = try #require(target.top as? any WritableDiskImage)
-        try chain.copy(ranges, into: writable, below: target.below())
-        try writable.close()
+        do {
+            let target = try open(increment, .write)
+            let writable = try #require(target.top as? any WritableDiskImage)
+            try open(top).copy(ranges, into: writable, below: target.below())
+            try writable.close()
+        }
         let same = try QemuImg.run(["compare", "-f", "qcow2", "-F", "qcow2", top, increment])
         #expect(same.status == 0, "\(same.output)")
         let check = try QemuImg.run(["check", "-f", "qcow2", increment])
@@ -88,10 +89,12 @@ struct ChangedImageTests {
         try record("c", in: images[1])
         #expect(try open(images[2]).changes(since: "c") != nil)
         // This engine does not record, so what it writes makes the record invalid.
-        let chain = try open(images[2], .write)
-        let top = try #require(chain.top as? QCOW2Image)
-        try [UInt8](repeating: 1, count: 512).withUnsafeBytes { try top.write($0, at: 0, below: chain.below()) }
-        try top.close()
+        do {
+            let chain = try open(images[2], .write)
+            let top = try #require(chain.top as? QCOW2Image)
+            try [UInt8](repeating: 1, count: 512).withUnsafeBytes { try top.write($0, at: 0, below: chain.below()) }
+            try top.close()
+        }
         #expect(try open(images[2]).changes(since: "c") == nil)
     }
 

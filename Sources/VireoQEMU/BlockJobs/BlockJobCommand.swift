@@ -112,6 +112,22 @@ extension BlockNodes {
     ///   - below: the number of the layer that it stands on; nil for none, whatever its header says.
     ///   - isReadOnly: whether the guest's writes do not go to it yet.
     /// - Throws: as `build`.
+    /// Opens the node of one of a disk's layers anew, for writing or for reading only.
+    ///
+    /// - Parameter depth: from the top, which is 0.
+    /// - Throws: as `build`.
+    package static func reopen(_ disk: Disk, depth: Int, isReadOnly: Bool) throws(VireoError) -> MonitorCommand {
+        let layers = disk.layers
+        guard layers.indices.contains(depth) else {
+            throw VireoError(.internalError, "disk '\(disk.target)' has no layer \(depth)")
+        }
+        let below = depth + 1 < layers.count ? layers[depth + 1].source.index : nil
+        let nodes = try layer(
+            layers[depth].source, layers[depth].format, below: below,
+            isBottom: below == nil && disk.backingChain?.isTerminated == true, isReadOnly: isReadOnly, of: disk)
+        return MonitorCommand("blockdev-reopen", ["options": .array(nodes.suffix(1).map { .object($0) })])
+    }
+
     package static func open(
         _ layer: BackingChain.Layer, below: Int?, isReadOnly: Bool, of disk: Disk
     ) throws(VireoError) -> MonitorPlan {

@@ -266,19 +266,46 @@ extension DomainActor {
         guard isActive, let live else { return try await removeOfflineBitmaps(of: records) }
         let present = try await bitmaps()
         var actions: [JSONValue] = []
+        var lower: [(disk: Disk, depth: Int, actions: [JSONValue])] = []
         for record in records {
             let checkpoint = try DomainXML.readCheckpoint(record.xml, isRedefinition: true)
             for entry in checkpoint.disks ?? [] where entry.isIncluded == true {
                 guard let disk = live.devices.disks.first(where: { $0.target == entry.target }) else { continue }
                 try requireNoBlockJob(disk)
                 for bitmap in present[entry.target] ?? [] where bitmap.name == entry.bitmap ?? record.name {
-                    actions.append(BackupAction.removeBitmap(bitmap.name, from: bitmap.node))
+                    let action = BackupAction.removeBitmap(bitmap.name, from: bitmap.node)
+                    let depth = disk.layers.firstIndex { layer in
+                        layer.source.index.map(BlockNodes.formatNode) == bitmap.node
+                    }
+                    if let depth, depth > 0 { lower.append((disk, depth, [action])) } else { actions.append(action) }
                 }
             }
         }
+        for part in lower { try await removeBitmaps(of: part.disk, depth: part.depth, part.actions) }
         guard !actions.isEmpty else { return }
         let command = BackupAction.transaction(actions)
         _ = try await qmp(command.name, command.arguments)
+    }
+
+    /// Removes bitmaps of a layer that is only read, for which QEMU opens it for writing a moment. One on which others stand keeps
+    /// its bitmaps: they record nothing there, and the image is not to be touched.
+    private func removeBitmaps(of disk: Disk, depth: Int, _ actions: [JSONValue]) async throws {
+        let layer = disk.layers[depth]
+        if let path = layer.source.path {
+            guard try await hypervisor.holders(of: path, except: uuid).isEmpty else { return }
+        }
+        try await letQEMUWrite([layer], of: disk)
+        let (open, close) = (
+            try BlockNodes.reopen(disk, depth: depth, isReadOnly: false),
+            try BlockNodes.reopen(disk, depth: depth, isReadOnly: true)
+        )
+        _ = try await qmp(open.name, open.arguments)
+        let command = BackupAction.transaction(actions)
+        var failure: (any Error)?
+        do { _ = try await qmp(command.name, command.arguments) } catch { failure = error }
+        _ = try await qmp(close.name, close.arguments)
+        if let path = layer.source.path { try await hypervisor.layers.accept(base: ChainReader.resolved(path)) }
+        if let failure { throw failure }
     }
 }
 

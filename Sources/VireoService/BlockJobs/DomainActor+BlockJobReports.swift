@@ -1,7 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import VireoCore
+import VireoCore
 
 /// A block job as a person sees it.
 package struct BlockJobReport: Hashable, Sendable {

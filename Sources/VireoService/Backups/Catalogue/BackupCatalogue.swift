@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import VireoCore
-package import VireoStore
+import VireoStore
 
 /// All backups that the daemon made: what is in the store, in memory too.
 package actor BackupCatalogue {

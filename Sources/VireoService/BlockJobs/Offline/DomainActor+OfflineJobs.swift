@@ -93,6 +93,11 @@ extension DomainActor {
                 .operationUnsupported,
                 "disk '\(disk.target)' is no plain image on this host; start domain '\(self.name)' for jobs on it", origin: .qemu)
         }
+        // Who stands on what is known from now on, even if the domain never ran.
+        if var seen = inactive {
+            seen.devices.disks = [disk]
+            try await checkLayers(of: seen)
+        }
         disk.source.index = 1
         for place in disk.backingChain?.layers.indices ?? 0..<0 { disk.backingChain?.layers[place].source.index = place + 2 }
         return disk
