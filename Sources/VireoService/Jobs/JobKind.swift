@@ -13,7 +13,7 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
     case poolStart = "pool start", poolStop = "pool stop", poolRefresh = "pool refresh", poolChange = "pool change"
     case volumeCreate = "volume create", volumeResize = "volume resize", volumeWipe = "volume wipe"
     case volumeUpload = "volume upload", volumeDelete = "volume delete"
-    /// Beside the slot: it stops nobody from changing the domain.
+    /// While the domain runs beside the slot: these stop nobody from changing it.
     case backup
     case blockPull = "block pull", blockCopy = "block copy", blockCommit = "block commit"
     /// What a former daemon was at is finished or taken back.
