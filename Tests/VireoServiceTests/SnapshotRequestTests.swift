@@ -74,7 +74,6 @@ struct SnapshotRequestTests {
                 "<disks><disk name='vda'><source file='/o'/></disk><disk name='vdb'><source file='/o'/></disk></disks>", 16,
                 .running
             ),
-            ("<memory snapshot='external' file='/m'/>", 0, .shutOff), ("<memory snapshot='external' file='/m'/>", 16, .running),
             ("<memory snapshot='no'/>", 0, .running),
         ])
     func refused(inside: String, flags: UInt32, state: DomainState) throws {
@@ -82,6 +81,16 @@ struct SnapshotRequestTests {
             _ = try settle(inside, SnapshotOptions(rawValue: flags), state: state)
         }
         #expect(error?.code == .configUnsupported)
+    }
+
+    @Test(
+        "Memory is not part of a snapshot of disks alone, or of a domain that is off",
+        arguments: [(0, DomainState.shutOff), (16, .running)])
+    func memoryWithoutGuest(flags: UInt32, state: DomainState) throws {
+        let error = #expect(throws: VireoError.self) {
+            _ = try settle("<memory snapshot='external' file='/m'/>", SnapshotOptions(rawValue: flags), state: state)
+        }
+        #expect(error?.code == .xmlError)
     }
 
     @Test("A live snapshot needs a file for the memory")
