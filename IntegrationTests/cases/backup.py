@@ -442,17 +442,18 @@ def cancelled(t):
         if state == "running":
             host.virsh("destroy", "stop")
     machine.start()
+    machine.taken("--name", "b2")
     pid = host.qemu("stop")
     host.stop()
     host.environment["VIREO_CRASH_AT"] = "backup:running"
     host.start()
     del host.environment["VIREO_CRASH_AT"]
-    host.run([t.program("vireo"), "--root", host.root, "backup", "create", "stop", "--name", "b2"], seconds=60)
+    host.run([t.program("vireo"), "--root", host.root, "backup", "create", "stop", "--name", "lost"], seconds=60)
     t.equal(host.process.wait(10), -signal.SIGKILL, "the daemon died")
     os.kill(pid, signal.SIGKILL)
     t.wait(lambda: not os.path.exists("/proc/%d" % pid), 5, "QEMU to be gone")
     host.start()
-    t.wait(lambda: [backup["name"] for backup in machine.backups()] == ["b1"], 20, "the backup to be taken back")
+    t.wait(lambda: [backup["name"] for backup in machine.backups()] == ["b1", "b2"], 20, "the backup to be taken back")
     no_strangers(t, machine, "killed both")
     machine.start()
     machine.write()
