@@ -423,7 +423,7 @@ def run_on_default(t):
     host.vireo("nic", "limit", "box", "52:54:00:4e:00:61", "--in", "20", "--out", "20")
     t.true("2500" in host.virsh("domiftune", "box", "52:54:00:4e:00:61"), "20 Mbit/s are 2500 kB/s")
     host.vireo("nic", "detach", "box", "52:54:00:4e:00:61")
-    t.equal(len(host.virsh("domiflist", "box").splitlines()), 1, "one card")
+    t.wait(lambda: len(host.virsh("domiflist", "box").splitlines()) == 1, 20, "the card to go")
     host.vireo("rm", "--force", "box")
     host.vireo("network", "rm", "lab")
 
