@@ -161,6 +161,8 @@ struct NetworkUpdateTests {
             (NetworkUpdate.Command.addLast, NetworkUpdate.Section.dhcpHost, "<host mac='52:54:00:00:00:02' name='b'/>", 27),
             (.delete, .dhcpHost, "<host/>", 27), (.addLast, .dhcpHost, "<range/>", 27),
             (.delete, .dhcpRange, "<range start='10.9.0.1' end='10.9.0.2'/>", 1), (.addLast, .dnsText, "<txt name='u'/>", 35),
+            (.addLast, .dnsHost, "<host><hostname>h</hostname></host>", 35), (.addLast, .dnsHost, "<host ip='10.0.0.8'/>", 35),
+            (.delete, .dnsHost, "<host ip='zz'><hostname>h</hostname></host>", 35),
         ])
     func incomplete(command: NetworkUpdate.Command, section: NetworkUpdate.Section, xml: String, code: UInt32) {
         let error = #expect(throws: VireoError.self) { try changed(command, section, xml) }

@@ -108,9 +108,26 @@ extension NetworkDNS.Service {
 
 extension NetworkDNS.Host {
     package init(_ element: XMLElement) throws(VireoError) {
-        self.init(address: try element.requiredAddress("ip"), names: [])
+        guard let address = try Self.address(element) else {
+            throw VireoError(.xmlDetail, "Missing IP address in network DNS HOST record", origin: .network)
+        }
+        self.init(address: address, names: [])
         names = element.children("hostname").map(\.trimmedText).filter { !$0.isEmpty }
         for name in names { try element.checkPlain(name) }
-        guard !names.isEmpty else { throw .badNetwork("Missing hostname in network DNS HOST record with ip '\(address)'") }
+        guard !names.isEmpty else {
+            throw VireoError(
+                .xmlDetail, "Missing hostname in network DNS HOST record with ip '\(address)'", origin: .network)
+        }
+    }
+
+    /// The address in `ip`, which a record that is only to be found may lack.
+    ///
+    /// - Throws: `xmlDetail` for what is none.
+    package static func address(_ element: XMLElement) throws(VireoError) -> IPAddress? {
+        guard let text = element.nonEmpty("ip") else { return nil }
+        guard let address = IPAddress(text) else {
+            throw VireoError(.xmlDetail, "Invalid IP address '\(text)' in network DNS HOST record", origin: .network)
+        }
+        return address
     }
 }

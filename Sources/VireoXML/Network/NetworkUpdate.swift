@@ -263,7 +263,7 @@ package struct NetworkUpdate: Hashable, Sendable {
                 let host = try NetworkDNS.Host(element)
                 return (host.address, host.names)
             }
-            return (try element.address("ip"), element.children("hostname").map(\.trimmedText))
+            return (try NetworkDNS.Host.address(element), element.children("hostname").map(\.trimmedText))
         }
     }
 }
