@@ -73,9 +73,16 @@ public struct DiskSource: Hashable, Sendable {
     public var path: String? {
         switch location {
         case .file(let path), .block(let path), .dir(let path): path
-        case .volume(let volume): volume.place?.path
+        case .volume(let volume): volume.place.flatMap { $0.unit == nil ? $0.path : nil }
         case .network, .nvme, .vhostUser: nil
         }
+    }
+
+    /// `<auth>`, or what the pool says of a volume that QEMU itself opens.
+    public var activeAuthentication: DiskAuthentication? {
+        if let authentication { return authentication }
+        guard case .volume(let volume) = location else { return nil }
+        return volume.place?.unit?.authentication
     }
 
     /// Whether nothing is inserted.
@@ -150,12 +157,60 @@ public struct VolumeSource: Hashable, Sendable {
     /// Where the volume is on this host, once that was looked up for a guest that runs; in no XML.
     public var place: Place?
 
-    /// A file or a device of this host.
+    /// A file or a device of this host, or a unit of an iSCSI target.
     public struct Place: Hashable, Sendable, Codable {
         public var path: String
         public var isDevice: Bool
+        /// What QEMU opens itself; `path` is its name then.
+        public var unit: SCSIUnit?
 
-        public init(path: String, isDevice: Bool) { (self.path, self.isDevice) = (path, isDevice) }
+        public init(path: String, isDevice: Bool, unit: SCSIUnit? = nil) {
+            (self.path, self.isDevice, self.unit) = (path, isDevice, unit)
+        }
+    }
+
+    /// A logical unit of an iSCSI target, and who asks for it.
+    public struct SCSIUnit: Hashable, Sendable, Codable {
+        public var host: String
+        public var port: Int?
+        public var target: String
+        public var number: UInt32
+        public var initiator: String?
+        public var username: String?
+        /// Of the secret, where there is a user: its UUID, or what it is for.
+        public var secretUUID: String?
+        public var secretUsage: String?
+
+        public init(host: String, port: Int?, target: String, number: UInt32) {
+            (self.host, self.port, self.target, self.number) = (host, port, target, number)
+        }
+
+        /// The same as the source of a disk of type `network`.
+        public var source: NetworkSource {
+            var source = NetworkSource(.iscsi, name: "\(target)/\(number)")
+            source.hosts = [NetworkSource.Host(name: host, port: port)]
+            source.initiator = initiator
+            return source
+        }
+
+        /// Who the host claims to be; nil where the target asks nobody.
+        public var authentication: DiskAuthentication? {
+            get {
+                guard let username else { return nil }
+                if let uuid = secretUUID.flatMap(DomainUUID.init) {
+                    return DiskAuthentication(username: username, secretType: "iscsi", secret: .uuid(uuid))
+                }
+                return secretUsage.map { DiskAuthentication(username: username, secretType: "iscsi", secret: .usage($0)) }
+            }
+            set {
+                (username, secretUUID, secretUsage) = (newValue?.username, nil, nil)
+                switch newValue?.secret {
+                case .uuid(let uuid): secretUUID = uuid.description
+                case .usage(let usage): secretUsage = usage
+                case nil: break
+                }
+            }
+        }
     }
 
     public init(pool: String, volume: String, mode: Mode? = nil) { (self.pool, self.volume, self.mode) = (pool, volume, mode) }

@@ -17,7 +17,7 @@ package enum BlockNodes {
     ///
     /// Layers that the definition lists are opened one by one. Where it does not say what is below, QEMU follows the images.
     ///
-    /// - Throws: `configUnsupported` for sources that cannot be opened yet; `internalError` when a layer has no index.
+    /// - Throws: `configUnsupported` for sources that cannot be opened; `internalError` when a layer has no index.
     package static func build(_ disk: Disk) throws(VireoError) -> [JSONObject] {
         guard !disk.source.isEmpty else { return [] }
         let layers = disk.backingChain?.layers ?? []
@@ -119,10 +119,10 @@ package enum BlockNodes {
         case .file(let path?): object = JSONObject([("driver", "file"), ("filename", .string(path))])
         case .block(let path?):
             object = JSONObject([("driver", "host_device"), ("filename", .string(path))])
-        case .network(let network) where network.scheme == .nbd: return try nbd(network, of: disk)
-        case .network(let network): throw unsupported("a source by protocol '\(network.scheme.rawValue)'")
+        case .network(let network): return try NetworkNodes(network: network, source: source, disk: disk).storage()
         case .volume(let volume):
             guard let place = volume.place else { throw unsupported("a volume that was not looked up in its storage pool") }
+            if let unit = place.unit { return try NetworkNodes(network: unit.source, source: source, disk: disk).storage() }
             object = JSONObject([("driver", .string(place.isDevice ? "host_device" : "file")), ("filename", .string(place.path))])
         case .dir: throw unsupported("a directory as disk")
         case .nvme: throw unsupported("an NVMe device of the host")
@@ -135,20 +135,6 @@ package enum BlockNodes {
         case .ioURing?: object["aio"] = "io_uring"
         case nil: break
         }
-        return object
-    }
-
-    private static func nbd(_ network: NetworkSource, of disk: Disk) throws(VireoError) -> JSONObject {
-        guard let host = network.hosts.first, network.tls != true else {
-            throw VireoError(
-                .configUnsupported, "disk '\(disk.target)': an NBD source needs a host, and TLS is not supported yet")
-        }
-        let server: JSONObject =
-            host.transport == .unix
-            ? JSONObject([("type", "unix"), ("path", .string(host.socket ?? ""))])
-            : JSONObject([("type", "inet"), ("host", .string(host.name ?? "")), ("port", .string("\(host.port ?? 10809)"))])
-        var object = JSONObject([("driver", "nbd"), ("server", .object(server))])
-        if let name = network.name { object["export"] = .string(name) }
         return object
     }
 

@@ -44,7 +44,7 @@ package enum BlockSecrets {
                         object: encryptionObject(index), reference: secret.reference,
                         usageType: Secret.Usage.volume(path: "").type))
             }
-            if let authentication = source.authentication {
+            if let authentication = source.activeAuthentication {
                 let isISCSI = authentication.secretType == "iscsi"
                 let usage: Secret.Usage = isISCSI ? .iscsi(target: "") : .ceph(name: "")
                 needs.append(

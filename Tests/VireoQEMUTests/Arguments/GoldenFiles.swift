@@ -29,6 +29,9 @@ enum GoldenFiles {
         return names.sorted()
     }()
 
+    /// Those that a QEMU can be started with: no server is needed.
+    static let local = names.filter { $0 != "disks-network" }
+
     static func read(_ name: String) throws -> String {
         let file = try FileDescriptor.open(directory.appending(name), .readOnly)
         defer { try? file.close() }
@@ -162,6 +165,9 @@ enum GoldenFiles {
             if case .pty = serial.source.kind {
                 resources.consoleLogs[serial.alias ?? ""] = FilePath("/log/\(serial.alias ?? "").log")
             }
+        }
+        for disk in live.devices.disks {
+            for need in try BlockSecrets.needs(of: disk) { resources.secrets[need.object] = .descriptor(20) }
         }
         for (number, interface) in live.devices.interfaces.enumerated() {
             switch interface.source {

@@ -44,7 +44,7 @@ struct GoldenTests {
 
     @Test(
         "A real QEMU takes the arguments, and quits when told", .tags(.qemu), .enabled(if: hasEmulator, "no \(emulator)"),
-        .timeLimit(.minutes(2)), .serialized, arguments: GoldenFiles.names)
+        .timeLimit(.minutes(2)), .serialized, arguments: GoldenFiles.local)
     func realQEMU(name: String) async throws {
         let directory = try TestDirectory()
         var (_, live) = try GoldenFiles.domain(name)
