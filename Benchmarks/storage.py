@@ -38,6 +38,7 @@ def pools(bench):
     rows = [
         ("pool-refresh, 10,000 files, nothing changed", "ms", 1e3, 0.5),
         ("pool-refresh, 10,000 files, the first time", "ms", 1e3, 0.5),
+        ("list of 10,000 volumes", "ms", 1e3, 1),
         ("vol-create, qcow2", "ms", 1e3, 1),
         ("vol-clone, raw with 256 MiB of data", "ms", 1e3, 1),
         ("vol-upload, 1 GiB", "s", 1, 1),
@@ -55,6 +56,7 @@ def figures_of(bench, connection, pool, folder):
             file.truncate(1 << 20)
     first = elapsed(pool.refresh, 0)
     again = best(3, pool.refresh, 0)
+    listed = best(3, pool.listAllVolumes, 0)
     for number in range(count):
         os.unlink("%s/f%05d.img" % (folder, number))
     pool.refresh(0)
@@ -86,4 +88,4 @@ def figures_of(bench, connection, pool, folder):
             pass
         stream.finish()
 
-    return again, first, sorted(created)[5], cloned, best(2, upload), best(2, download)
+    return again, first, listed, sorted(created)[5], cloned, best(2, upload), best(2, download)

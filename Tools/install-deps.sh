@@ -8,8 +8,9 @@ set -euo pipefail
 
 build=(build-essential ca-certificates comerr-dev git libdeflate-dev libext2fs-dev libisal-dev libsqlite3-dev libzstd-dev pkg-config python3 zlib1g-dev)
 demo=(dnsmasq-base iproute2 libvirt-clients nftables ovmf qemu-system-x86 qemu-utils seabios)
-test=(at-spi2-core dbus dosfstools e2fsprogs fdisk gir1.2-spiceclientgtk-3.0 imagemagick libvirt-daemon-system libxml2-utils
-    lvm2 mtools openssl parted passt python3-libvirt python3-pyatspi swtpm virt-manager virtinst xdotool xfsprogs xvfb)
+test=(at-spi2-core dbus dosfstools e2fsprogs fdisk gir1.2-spiceclientgtk-3.0 imagemagick libiscsi-bin libvirt-daemon-system
+    libxml2-utils lvm2 mtools nfs-ganesha-vfs openssl parted passt python3-libvirt python3-pyatspi qemu-block-extra rpcbind swtpm tgt
+    virt-manager virtinst xdotool xfsprogs xvfb)
 bench=(libvirt-dev)
 
 case ${1:-build} in

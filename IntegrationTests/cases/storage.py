@@ -12,7 +12,7 @@ import time
 
 import libvirt
 
-from harness import Failure, Skip, test
+from harness import Failure, Skip, descriptors, held_bytes, test
 from harness.guest import Console, disk_xml, domain_xml
 from harness.oracle import Libvirtd
 
@@ -239,7 +239,26 @@ def command(t):
     t.true("thin" in host.vireo("volume", "rm", "vms", "base", fails=True), "who stands on it")
     host.vireo("volume", "download", "vms", "copy", t.path("out"))
     t.equal(os.path.getsize(t.path("out")), 32 << 20)
+    with open(t.path("in"), "wb") as file:
+        file.write(os.urandom(3 << 20))
+        file.truncate(256 << 20)
+    host.vireo("volume", "upload", "vms", "new.raw", t.path("in"))
+    host.vireo("volume", "download", "vms", "new.raw", t.path("back"))
+    t.true(subprocess.call(["cmp", t.path("in"), t.path("back")]) == 0, "what was uploaded comes back")
+    for path in (t.path("vms") + "/new.raw", t.path("back")):
+        t.less(os.stat(path).st_blocks * 512, 8 << 20, "space that %s takes" % os.path.basename(path))
+    host.vireo("volume", "upload", "vms", "new.raw", t.path("vms") + "/copy")
+    t.equal(os.path.getsize(t.path("vms") + "/new.raw"), 32 << 20, "a shorter content replaces all of a longer one")
+    t.true("is there already" in host.vireo("volume", "download", "vms", "copy", t.path("back"), fails=True), "no file is lost")
+    kinds = [entry["kind"] for entry in json.loads(host.vireo("operations", "--all", "--json"))["operations"]]
+    t.true({"volume create", "volume clone", "volume resize", "volume upload", "volume download"} <= set(kinds), "%r" % kinds)
+    host.vireo("volume", "rm", "vms", "new.raw")
+    host.define(domain_xml(t.assets, "off", boots=False, devices=disk_xml(t.path("vms") + "/thin")))
+    said = host.vireo("volume", "rm", "vms", "thin", "--dry-run")
+    t.true("would remove %s/thin" % t.path("vms") in said and "off" in said, "what would happen: %r" % said)
+    t.true(os.path.exists(t.path("vms") + "/thin"), "nothing was done")
     host.vireo("volume", "rm", "vms", "thin")
+    host.virsh("undefine", "off")
     host.vireo("volume", "rm", "vms", "base")
     t.true("vms" in host.vireo("pool", "ls"), "the table")
     host.vireo("pool", "rm", "vms")
@@ -320,6 +339,180 @@ def space(t):
     host.restart()
     subprocess.check_call(["mount", "-o", "remount,size=300m", path])
     t.wait(lambda: host.virsh("domstate", "d1") == "running", 30, "the guest to go on")
-    console = Console.of(host, "d1")
+    # The same console: to open it anew throws away what has come meanwhile.
     console.until("END-42", 60)
     host.virsh("destroy", "d1")
+
+
+@test("An upload by HTTP shows among the operations and is cancelled there; nothing is left of it")
+def cancelled(t):
+    host = t.daemon()
+    host.vireo("pool", "create", "vms", t.path("vms"))
+    command = [t.program("vireo"), "--root", host.root, "volume", "upload", "vms", "new.raw", "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=False) as upload:
+        upload.stdin.write(os.urandom(4 << 20))
+        upload.stdin.flush()
+
+        def running():
+            found = [entry for entry in json.loads(host.vireo("operations", "--json"))["operations"]
+                     if entry["kind"] == "volume upload"]
+            return found[0] if found else None
+
+        t.wait(running, 10, "the upload to be listed")
+        operation = running()
+        t.equal((operation["volume"], operation["cancellable"]), ({"pool": "vms", "name": "new.raw"}, True))
+        host.vireo("operations", "--cancel", operation["id"])
+        t.wait(lambda: running() is None, 10, "the upload to end")
+        upload.stdin.close()
+        said = upload.stderr.read().decode()
+        t.true(upload.wait(20) != 0 and "cancelled" in said, "what its caller is told: %r" % said)
+    t.equal(os.listdir(t.path("vms")), [], "what is left")
+    states = [entry["state"] for entry in json.loads(host.vireo("operations", "--all", "--json"))["operations"]
+              if entry["kind"] == "volume upload"]
+    t.equal(states, ["cancelled"])
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as upload:
+        upload.stdin.write(os.urandom(4 << 20))
+        upload.stdin.flush()
+        t.wait(lambda: unfinished(t.path("vms")), 10, "the upload to begin")
+        upload.kill()
+    t.wait(lambda: not os.listdir(t.path("vms")), 10, "what a killed client had sent to be thrown away")
+
+
+@test("kill -9 of the daemon at any moment leaves volumes as they were or as they were to be", seconds=150)
+def killed_anywhere(t):
+    host = t.daemon()
+    made, path = pool(t, host.connect())
+    made.setAutostart(1)
+    old, new = os.urandom(24 << 20), os.urandom(32 << 20)
+    with open(t.path("new"), "wb") as file:
+        file.write(new)
+
+    def reset():
+        for name in os.listdir(path):
+            os.remove(os.path.join(path, name))
+        with open(path + "/v.raw", "wb") as file:
+            file.write(old)
+        subprocess.check_call(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", path + "/v.raw", path + "/q.qcow2"])
+        host.virsh("pool-refresh", "pool")
+
+    def read(name):
+        if not os.path.exists(os.path.join(path, name)):
+            return None
+        with open(os.path.join(path, name), "rb") as file:
+            return file.read()
+
+    def is_sound(name, sizes):
+        if name not in os.listdir(path):
+            return None in sizes
+        done = subprocess.run(["qemu-img", "check", "-q", os.path.join(path, name)], capture_output=True, check=False)
+        size = json.loads(subprocess.check_output(["qemu-img", "info", "--output", "json", os.path.join(path, name)]))["virtual-size"]
+        return done.returncode in (0, 3) and size in sizes
+
+    works = {
+        "vol-upload v.raw %s --pool pool" % t.path("new"): lambda: read("v.raw") in (old, new),
+        "vol-clone v.raw copy.raw --pool pool": lambda: read("copy.raw") in (None, old),
+        "vol-clone q.qcow2 copy.qcow2 --pool pool": lambda: is_sound("copy.qcow2", (None, 24 << 20)),
+        "vol-create-as pool fresh.qcow2 64M --format qcow2 --prealloc-metadata": lambda: is_sound("fresh.qcow2", (None, 64 << 20)),
+        "vol-resize q.qcow2 80M --pool pool": lambda: is_sound("q.qcow2", (24 << 20, 80 << 20)),
+        "vol-resize v.raw 40M --pool pool": lambda: read("v.raw") in (old, old.ljust(40 << 20, b"\0")),
+        "vol-wipe v.raw --pool pool": lambda: len(read("v.raw")) == len(old),
+    }
+    for words, holds in works.items():
+        for delay in (0.0, 0.02, 0.06):
+            reset()
+            command = subprocess.Popen(["virsh", "-q", "-c", host.uri, *words.split()], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            # virsh itself takes this long to begin.
+            time.sleep(0.02 + delay)
+            host.kill()
+            command.wait(20)
+            t.true(holds(), "'%s' killed after %g s" % (words, delay))
+            host.restart()
+            t.equal(unfinished(path), [], "what is left of '%s'" % words)
+
+
+@test("Uploads and downloads leave no descriptor, thread or memory behind", seconds=3000)
+def cycles(t):
+    host = t.daemon()
+    connection = host.connect()
+    made, path = pool(t, connection)
+    volume = made.createXML(VOLUME % ("v.raw", 256 << 10, "raw"), 0)
+    content = os.urandom(256 << 10)
+
+    def upload():
+        stream = connection.newStream(0)
+        volume.upload(stream, 0, len(content), 0)
+        stream.send(content)
+        stream.finish()
+
+    def download():
+        stream, size = connection.newStream(0), 0
+        volume.download(stream, 0, 0, 0)
+        while data := stream.recv(1 << 18):
+            size += len(data)
+        stream.finish()
+        return size
+
+    def abort():
+        stream = connection.newStream(0)
+        volume.upload(stream, 0, 0, 0)
+        stream.send(content)
+        stream.abort()
+
+    def threads():
+        return len(os.listdir("/proc/%d/task" % host.pid))
+
+    count = 10 * int(os.environ.get("VIREO_TEST_CYCLES", "20"))
+    for _ in range(50):
+        upload()
+        download()
+    held = (descriptors(host.pid), threads(), held_bytes(host.pid))
+    for number in range(count):
+        upload()
+        t.equal(download(), len(content))
+        if number % 10 == 0:
+            abort()
+    t.wait(lambda: descriptors(host.pid) <= held[0] + 2, 10, "no more descriptors than before")
+    t.wait(lambda: threads() <= held[1] + 4, 10, "no more threads than before")
+    t.less(held_bytes(host.pid) - held[2], 16 << 20, "bytes more after %d uploads and downloads" % count)
+    t.equal(os.listdir(path), ["v.raw"])
+    with open(path + "/v.raw", "rb") as file:
+        t.true(file.read() == content, "the content")
+
+
+@test("A pool that fills up says so before it is full, with an event, and once more when there is space again", seconds=120)
+def forecast(t):
+    host = t.daemon()
+    image, path = t.path("fs.img"), t.path("fs")
+    os.makedirs(path)
+    with open(image, "wb") as file:
+        file.truncate(128 << 20)
+    subprocess.check_call(["mkfs.ext4", "-q", "-m", "0", image])
+    if os.geteuid() != 0 or subprocess.call(["mount", "-o", "loop", image, path]) != 0:
+        raise Skip("a small file system needs root and loop devices")
+    t.on_exit(lambda: subprocess.call(["umount", "-l", path]))
+    host.vireo("pool", "create", "small", path)
+    with open(t.path("events"), "wb") as output:
+        events = subprocess.Popen([t.program("vireo"), "--root", host.root, "events", "--objects", "--json"],
+                                  stdout=output)
+    t.on_exit(events.kill)
+
+    def told():
+        with open(t.path("events"), encoding="utf-8") as file:
+            seen = [json.loads(line) for line in file if line.endswith("\n")]
+        return [event["detail"]["level"] for event in seen if event["kind"] == "poolSpace"]
+
+    with open(path + "/growing.raw", "wb") as file:
+        deadline = time.monotonic() + 60
+        while not told() and time.monotonic() < deadline:
+            file.write(os.urandom(256 << 10))
+            file.flush()
+            time.sleep(0.1)
+    t.true(told()[:1] in (["low"], ["critical"]), "the warning: %r" % told())
+    left = os.statvfs(path)
+    t.true(left.f_bavail * left.f_frsize > 8 << 20, "it came before the pool was full")
+    shown = json.loads(host.vireo("pool", "ls", "--json"))["pools"][0]
+    t.true(shown["space"] != "fine" and shown["fullInSeconds"] < 3600, "what is shown: %r" % shown)
+    t.true("full in" in host.vireo("pool", "ls"), "the table")
+    os.remove(path + "/growing.raw")
+    t.wait(lambda: told()[-1] == "fine", 20, "the warning to be taken back")

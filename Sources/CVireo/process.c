@@ -73,6 +73,10 @@ int vireo_memory_file(const char *name) {
     return memfd_create(name, MFD_CLOEXEC);
 }
 
+int vireo_unnamed_file(const char *directory) {
+    return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
 int vireo_blocking_pipe(int fds[2]) {
     return pipe2(fds, O_CLOEXEC);
 }

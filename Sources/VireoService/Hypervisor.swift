@@ -36,6 +36,7 @@ public final class Hypervisor: Sendable {
     package let backups: BackupCatalogue
     /// How the latest jobs of all domains ended.
     package let finishedJobs = FinishedJobs()
+    package let volumeJobs = VolumeJobs()
     /// Connections that started a domain with `autodestroy`.
     let owners = Mutex<Set<UInt64>>([])
     /// Where the host has its control groups; nil without rights to make any.

@@ -1,6 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 package import VireoCore
 package import VireoModel
 package import VireoXML
@@ -49,18 +50,36 @@ package struct PoolContents: Sendable {
     package var sizes: StoragePoolSizes
     /// Of the directory that the volumes are in; nil where there is none.
     package var permissions: StoragePermissions?
-    package var volumes: [String: FoundVolume]
+    package var volumes: [String: FoundVolume] { didSet { order = VolumeOrder() } }
+    private var order = VolumeOrder()
+
+    /// The names of the volumes, sorted.
+    package var names: [String] { order.names(of: volumes) }
 
     package init(sizes: StoragePoolSizes, permissions: StoragePermissions? = nil, volumes: [String: FoundVolume] = [:]) {
         (self.sizes, self.permissions, self.volumes) = (sizes, permissions, volumes)
     }
 }
 
-/// A volume, and what tells whether it has changed since.
-package struct FoundVolume: Sendable {
-    package var volume: StorageVolume
+/// The names of a pool's volumes in order: sorted once, when somebody asks, for all who ask.
+private final class VolumeOrder: Sendable {
+    private let sorted = Mutex<[String]?>(nil)
+
+    func names(of volumes: [String: FoundVolume]) -> [String] {
+        sorted.withLock { sorted in
+            if let sorted { return sorted }
+            let names = volumes.keys.sorted()
+            sorted = names
+            return names
+        }
+    }
+}
+
+/// A volume, and what tells whether it has changed since. Shared by all who look at a pool, however many volumes it has.
+package final class FoundVolume: Sendable {
+    package let volume: StorageVolume
     /// Of files: changes with every write.
-    package var stamp: FileStamp?
+    package let stamp: FileStamp?
 
     package init(_ volume: StorageVolume, stamp: FileStamp? = nil) { (self.volume, self.stamp) = (volume, stamp) }
 }
@@ -96,13 +115,15 @@ package struct NewVolume: Sendable {
 
 /// The backend of each kind of pool.
 package enum StorageBackends {
+    /// - Parameter password: what a storage server is to be told, where the pool's definition has a user.
     /// - Returns: for kinds that nothing here can do a backend that says so.
-    package static func backend(for kind: StoragePool.Kind) -> any StorageBackend {
+    package static func backend(for kind: StoragePool.Kind, password: [UInt8]? = nil) -> any StorageBackend {
         switch kind {
         case .dir: DirectoryBackend()
-        case .fs, .netfs: MountedBackend()
+        case .fs, .netfs: MountedBackend(kind: kind)
         case .logical: LogicalBackend()
         case .disk: DiskBackend()
+        case .iscsiDirect: ISCSIDirectBackend(password: password)
         default: UnavailableBackend(kind: kind)
         }
     }

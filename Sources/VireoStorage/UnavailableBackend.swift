@@ -13,8 +13,8 @@ struct UnavailableBackend: StorageBackend {
     private func refusal(_ what: String) -> VireoError {
         let reason: String =
             switch kind {
-            case .iscsi, .iscsiDirect:
-                "Vireo has no iSCSI client; log in with iscsiadm, and give guests the LUNs as disks of type 'block'"
+            case .iscsi:
+                "nothing here logs in for the host; use a pool of type 'iscsi-direct', whose units QEMU opens itself"
             case .scsi: "host adapters are not scanned; give guests the LUNs as disks of type 'block'"
             case .mpath: "multipath maps are not managed here; give guests /dev/mapper/NAME as disks of type 'block'"
             case .rbd: "Vireo has no Ceph client; disks of type 'network' with protocol 'rbd' are opened by QEMU itself"

@@ -229,6 +229,37 @@ struct ServerTests {
         }
     }
 
+    @Test("A volume is filled by PUT, sparse or not, and one whose body breaks off is not there")
+    func upload() async throws {
+        try await withServer { live in
+            let directory = "\(live.paths.state.string)/volumes"
+            let pool = #"{"name":"p","path":"\#(directory)"}"#
+            let made = try await live.call(
+                "POST /v1/pools HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: \(pool.utf8.count)\r\n\r\n\(pool)"
+            )
+            #expect(made.status == 201)
+            func put(_ name: String, _ headers: String, _ body: String) async throws -> (status: Int, body: JSONValue) {
+                try await live.call(
+                    "PUT /v1/pools/p/volumes/\(name)/content HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\(headers)\r\n\r\n\(body)"
+                )
+            }
+            let plain = try await put("a", "content-length: 5", "hello")
+            #expect(plain.status == 200 && plain.body["physicalBytes"]?.intValue == 5)
+            let zero = "\0\0\0\0\0\0\0"
+            let sparse = "content-type: application/x-vireo-sparse\r\ncontent-length: "
+            // Two bytes, and the end.
+            let whole = try await put("b", sparse + "18", "\(zero)\u{2}xy\(zero)\0")
+            #expect(whole.status == 200 && whole.body["physicalBytes"]?.intValue == 2)
+            let cut = try await put("c", sparse + "10", "\(zero)\u{2}xy")
+            #expect(cut.status == 400 && cut.body["detail"]?.stringValue?.contains("broke off") == true)
+            #expect(try await put("d", "transfer-encoding: chunked", "0\r\n\r\n").status == 411)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory).sorted() == ["a", "b"])
+            let operations = try await live.get("/v1/operations").body["operations"]?.arrayValue ?? []
+            let states = operations.filter { $0["kind"]?.stringValue == "volume upload" }.compactMap { $0["state"]?.stringValue }
+            #expect(states == ["completed", "completed", "failed"])
+        }
+    }
+
     @Test("A silent connection is closed")
     func idle() async throws {
         var limits = HTTPLimits()

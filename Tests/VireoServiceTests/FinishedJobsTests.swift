@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
-import VireoCore
 
 @testable import VireoService
 
@@ -15,19 +14,19 @@ struct FinishedJobsTests {
     }
 
     @Test("The latest jobs are remembered, and no more than the limit")
-    func bounded() throws {
-        let (jobs, domain) = (FinishedJobs(), DomainReference(uuid: DomainUUID.random(), name: try DomainName("web"), id: 1))
+    func bounded() {
+        let (jobs, subject) = (FinishedJobs(), JobSubject.volume(pool: "vms", name: "web"))
         let views = (0..<FinishedJobs.limit + 10).map { _ in view() }
-        for view in views { jobs.append(view, of: domain, endedAt: 2) }
+        for view in views { jobs.append(view, of: subject, endedAt: 2) }
         #expect(jobs.all().map(\.job.id) == views.suffix(FinishedJobs.limit).map(\.id))
     }
 
     @Test("A job is forgotten when its time is over")
-    func forgotten() throws {
-        let (jobs, domain) = (FinishedJobs(), DomainReference(uuid: DomainUUID.random(), name: try DomainName("web"), id: 1))
+    func forgotten() {
+        let (jobs, subject) = (FinishedJobs(), JobSubject.volume(pool: "vms", name: "web"))
         let begin = ContinuousClock.now
-        jobs.append(view(), of: domain, endedAt: 2, now: begin)
-        jobs.append(view(.dump), of: domain, endedAt: 3, now: begin + .seconds(300))
+        jobs.append(view(), of: subject, endedAt: 2, now: begin)
+        jobs.append(view(.dump), of: subject, endedAt: 3, now: begin + .seconds(300))
         #expect(jobs.all(now: begin + FinishedJobs.lifetime).count == 2)
         #expect(jobs.all(now: begin + FinishedJobs.lifetime + .seconds(1)).map(\.job.kind) == [.dump])
     }

@@ -87,6 +87,8 @@ int vireo_set_affinity(pid_t thread, const uint8_t *bits, size_t length);
 
 // A file without a name, in memory.
 int vireo_memory_file(const char *name);
+// A file without a name in a directory, for reading and writing, with mode 0600.
+int vireo_unnamed_file(const char *directory);
 int vireo_blocking_pipe(int fds[2]);
 // Begins to write what the kernel keeps of a file, and lets go of what is written already. A hint: failures do not matter.
 void vireo_drop_cache(int fd);

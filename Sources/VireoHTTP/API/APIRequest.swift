@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import HTTPTypes
+package import HummingbirdCore
 package import Logging
 package import VireoCore
 package import VireoService
 
-/// A request that was matched to a route and read whole.
+/// A request that was matched to a route and read whole, but for a body that its route takes as it comes.
 package struct APIRequest: Sendable {
     package var method: HTTPRequest.Method
     /// Values of the `{…}` parts of the route's path, decoded.
@@ -16,8 +17,17 @@ package struct APIRequest: Sendable {
     /// Without parameters, in lower case: `application/json`.
     package var contentType: String?
     package var body: [UInt8]
+    /// Of routes that stream it.
+    package var content: Content?
     package var client: ClientIdentity
     package var services: APIServices
+
+    /// A body that is read as it comes.
+    package struct Content: Sendable {
+        package var bytes: RequestBody
+        /// What the client announced; nil where it said nothing.
+        package var length: UInt64?
+    }
 
     /// The last query parameter of that name.
     package func query(_ name: String) -> String? { query.last { $0.name == name }?.value }

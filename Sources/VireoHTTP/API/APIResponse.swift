@@ -13,7 +13,8 @@ package enum APIResponse: Sendable {
     /// 204.
     case empty
     /// A body that goes on: `write` runs until it returns, or until it notices that `StreamWriter.ended` is set.
-    case stream(contentType: String, write: @Sendable (inout StreamWriter) async throws -> Void)
+    /// `length` is how many bytes it will be, where that is known.
+    case stream(contentType: String, length: UInt64? = nil, write: @Sendable (inout StreamWriter) async throws -> Void)
 }
 
 /// The body of a streamed answer; each write waits for a slow reader.

@@ -30,10 +30,11 @@ struct Dispatcher: Sendable {
             let problem = problem(for: error, request: request)
             let body = ByteBuffer(string: problem.json.text)
             var head = Self.head(problem.status, "application/problem+json", length: body.readableBytes)
-            // What is left of a body that is too large is not read.
-            if problem.status == .contentTooLarge { head.headerFields[.connection] = "close" }
+            // What is left of a body that is too large, or that nobody wants any more, is not read.
+            let leavesBody = problem.status == .contentTooLarge || streamsBody(request)
+            if leavesBody { head.headerFields[.connection] = "close" }
             try await writer.write(response: head, body: ResponseBody(byteBuffer: body))
-            if problem.status == .contentTooLarge { channel.close(promise: nil) }
+            if leavesBody { channel.close(promise: nil) }
             return
         }
         switch answer {
@@ -47,8 +48,8 @@ struct Dispatcher: Sendable {
             try await writer.write(response: head, body: ResponseBody(byteBuffer: body))
         case .empty:
             try await writer.writeResponse(HTTPResponse(status: .noContent))
-        case .stream(let contentType, let write):
-            let bodyWriter = try await writer.writeHead(Self.head(.ok, contentType, length: nil))
+        case .stream(let contentType, let length, let write):
+            let bodyWriter = try await writer.writeHead(Self.head(.ok, contentType, length: length.map { Int(clamping: $0) }))
             try await stream(bodyWriter, write, peerGone: peerGone)
         }
     }
@@ -74,25 +75,39 @@ struct Dispatcher: Sendable {
             throw Problem(.badRequest, "the address of the request is malformed")
         }
         let (route, parameters) = try route(request.head.method, target.components)
-        var request = request
-        let body: ByteBuffer
-        do {
-            body = try await request.collectBody(upTo: route.description.body.isEmpty ? 1024 : limits.body)
-        } catch is NIOTooManyBytesError {
-            throw Problem(.contentTooLarge, "the body is larger than this operation takes (\(limits.body) bytes at most)")
-        }
         let type = request.head.headerFields[.contentType]?.prefix { $0 != ";" }.lowercased()
-        let call = APIRequest(
+        var call = APIRequest(
             method: request.head.method, parameters: parameters, query: target.query,
-            contentType: type?.filter { !$0.isWhitespace }, body: Array(body.readableBytesView), client: client,
-            services: services)
+            contentType: type?.filter { !$0.isWhitespace }, body: [], client: client, services: services)
+        if route.streamsBody {
+            let length = request.head.headerFields[.contentLength].flatMap { UInt64($0) }
+            call.content = APIRequest.Content(bytes: request.body, length: length)
+        } else {
+            call.body = try await body(of: request, within: route.description.body.isEmpty ? 1024 : limits.body)
+        }
         let names = Set(route.description.query.map(\.name))
         if let stray = call.query.first(where: { !names.contains($0.name) }) {
             throw Problem(.badRequest, "unknown query parameter '\(stray.name)'")
         }
+        let whole = call
         return try await withDeadline(route.deadline, awaiting: "'\(route.description.operationID)'") {
-            try await route.handler(call)
+            try await route.handler(whole)
         }
+    }
+
+    private func body(of request: Request, within limit: Int) async throws -> [UInt8] {
+        var request = request
+        do {
+            return Array(try await request.collectBody(upTo: limit).readableBytesView)
+        } catch is NIOTooManyBytesError {
+            throw Problem(.contentTooLarge, "the body is larger than this operation takes (\(limits.body) bytes at most)")
+        }
+    }
+
+    /// Whether the route of a request, if it has one, reads the body as it comes.
+    private func streamsBody(_ request: Request) -> Bool {
+        guard let target = RequestTarget(request.head.path ?? "") else { return false }
+        return (try? route(request.head.method, target.components).0.streamsBody) ?? false
     }
 
     /// The route of a request, or 404, or 405.

@@ -49,14 +49,16 @@ package struct Route: Sendable {
     package var description: Description
     /// How long the handler may take; a stream's time does not count.
     package var deadline: Duration
+    /// The handler reads the body as it comes (`APIRequest.content`), however long it is.
+    package var streamsBody: Bool
     package var handler: Handler
 
     package init(
         _ method: HTTPRequest.Method, _ path: String, _ description: Description, deadline: Duration = .seconds(30),
-        handler: @escaping Handler
+        streamsBody: Bool = false, handler: @escaping Handler
     ) {
         (self.method, self.path, self.description, self.deadline) = (method, path, description, deadline)
-        self.handler = handler
+        (self.streamsBody, self.handler) = (streamsBody, handler)
     }
 
     /// The values of the path's `{…}` parts where `components`, still percent-encoded, fits the path; else nil.

@@ -25,7 +25,7 @@ package enum DomainJSON {
             ("pid", .optional(view.pid)), ("startedAt", view.startedAt.map { .string(Timestamp.text($0)) }),
             ("stateSince", .string(Timestamp.text(view.statusChangedAt))), ("hasPendingChanges", .bool(view.isUpdated)),
             ("answering", view.isActive ? .bool(view.isAnswering) : nil),
-            ("job", view.job.map { operation($0, of: view.reference) }),
+            ("job", view.job.map { operation($0, of: .domain(view.reference)) }),
         ]
         guard let definition else { return .members(members) }
         members += [
@@ -51,7 +51,7 @@ package enum DomainJSON {
     /// A job: schema `Operation`.
     ///
     /// - Parameter endedAt: when it ended, in seconds since 1970; nil while it runs.
-    package static func operation(_ job: JobView, of domain: DomainReference, endedAt: Double? = nil) -> JSONValue {
+    package static func operation(_ job: JobView, of subject: JobSubject, endedAt: Double? = nil) -> JSONValue {
         let (total, processed) = (job.progress.total.bytes, job.progress.processed.bytes)
         let progress: JSONValue? =
             total == 0
@@ -61,8 +61,13 @@ package enum DomainJSON {
                 ("remainingBytes", JSONValue(job.progress.remaining.bytes)),
                 ("percent", .double(min(100, Double(processed) * 100 / Double(total)))),
             ])
+        let object: (key: String, value: JSONValue?) =
+            switch subject {
+            case .domain(let domain): ("domain", reference(domain))
+            case .volume(let pool, let name): ("volume", .members([("pool", .string(pool)), ("name", .string(name))]))
+            }
         return .members([
-            ("id", .string("\(job.id)")), ("kind", .string(job.kind.rawValue)), ("domain", reference(domain)),
+            ("id", .string("\(job.id)")), ("kind", .string(job.kind.rawValue)), object,
             ("state", .string(job.outcome.map { "\($0)" } ?? "running")), ("error", .optional(job.failure)),
             ("endedAt", endedAt.map { .string(Timestamp.text($0)) }),
             ("owner", .string(job.owner)), ("startedAt", .string(Timestamp.text(job.startedAt))),

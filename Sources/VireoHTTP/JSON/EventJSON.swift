@@ -81,3 +81,52 @@ package enum EventJSON {
         }
     }
 }
+
+extension EventJSON {
+    /// One of an object that is no domain.
+    package static func event(_ event: ObjectEvent, id: UInt64) -> JSONValue {
+        .members([
+            ("id", JSONValue(id)), ("time", .string(Timestamp.text(event.time))), ("kind", .string(kind(of: event))),
+            object(event.object), ("detail", .members(detail(of: event.payload))),
+        ])
+    }
+
+    private static func object(_ object: ObjectEvent.Object) -> (key: String, value: JSONValue?) {
+        func named(_ name: String, _ uuid: DomainUUID) -> JSONValue {
+            .members([("uuid", .string(uuid.description)), ("name", .string(name))])
+        }
+        switch object {
+        case .network(let name, let uuid): return ("network", named(name, uuid))
+        case .storagePool(let name, let uuid): return ("pool", named(name, uuid))
+        case .nodeDevice(let name): return ("nodeDevice", .members([("name", .string(name))]))
+        case .secret(let uuid, _, let usage):
+            return ("secret", .members([("uuid", .string(uuid.description)), ("usage", .string(usage))]))
+        }
+    }
+
+    /// One word: that of the object and what happened to it.
+    package static func kind(of event: ObjectEvent) -> String {
+        let words: (object: String, changes: [String]) =
+            switch event.object {
+            case .network: ("network", ["Defined", "Undefined", "Started", "Stopped"])
+            case .storagePool: ("pool", ["Defined", "Undefined", "Started", "Stopped", "Created", "Deleted"])
+            case .nodeDevice: ("nodeDevice", ["Created", "Deleted", "Defined", "Undefined"])
+            case .secret: ("secret", ["Defined", "Undefined"])
+            }
+        switch event.payload {
+        case .lifecycle(let type, _):
+            let number = Int(type)
+            return words.object + (words.changes.indices.contains(number) ? words.changes[number] : "Changed")
+        case .updated: return words.object + "Updated"
+        case .space: return "poolSpace"
+        }
+    }
+
+    private static func detail(of payload: ObjectEvent.Payload) -> [(key: String, value: JSONValue?)] {
+        guard case .space(let level, let available, let seconds) = payload else { return [] }
+        return [
+            ("level", .string(level.rawValue)), ("availableBytes", JSONValue(available.bytes)),
+            ("secondsLeft", seconds.map { JSONValue(UInt64(max(0, min($0, 1e12)))) }),
+        ]
+    }
+}

@@ -211,13 +211,18 @@ extension OpenAPISchemas {
             }
           },
           "Operation": {
-            "type": "object", "required": ["id", "kind", "domain", "state"],
+            "type": "object", "required": ["id", "kind", "state"],
             "properties": {
               "id": {"type": "string"}, "kind": {"type": "string"},
               "state": {"enum": ["running", "completed", "failed", "cancelled"]},
               "error": {"type": "string", "description": "Why it failed."},
               "endedAt": {"type": "string", "format": "date-time", "description": "Left out while it runs."},
-              "domain": {"$ref": "#/components/schemas/DomainReference"}, "owner": {"type": "string"},
+              "domain": {"$ref": "#/components/schemas/DomainReference"},
+              "volume": {
+                "type": "object", "description": "Instead of a domain, where it is done to a volume.",
+                "required": ["pool", "name"], "properties": {"pool": {"type": "string"}, "name": {"type": "string"}}
+              },
+              "owner": {"type": "string"},
               "startedAt": {"type": "string", "format": "date-time"}, "elapsedSeconds": {"type": "integer"},
               "cancellable": {"type": "boolean"},
               "progress": {
@@ -272,11 +277,13 @@ extension OpenAPISchemas {
             }
           },
           "Event": {
-            "type": "object", "required": ["id", "time", "kind", "domain"],
+            "type": "object", "required": ["id", "time", "kind"],
+            "description": "Of a domain; with 'objects' also of a network, pool, node device or secret, which it names instead.",
             "properties": {
               "id": {"type": "integer"}, "time": {"type": "string", "format": "date-time"},
               "kind": {"type": "string"}, "domain": {"$ref": "#/components/schemas/DomainReference"},
-              "detail": {"type": "object"}
+              "network": {"type": "object"}, "pool": {"type": "object"}, "nodeDevice": {"type": "object"},
+              "secret": {"type": "object"}, "detail": {"type": "object"}
             }
           }
         }

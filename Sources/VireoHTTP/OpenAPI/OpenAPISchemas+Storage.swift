@@ -17,6 +17,9 @@ extension OpenAPISchemas {
               "path": {"type": "string", "description": "Where its volumes show up on the host."},
               "capacityBytes": {"type": "integer"}, "allocatedBytes": {"type": "integer"}, "availableBytes": {"type": "integer"},
               "volumes": {"type": "integer", "description": "How many."},
+              "space": {"type": "string", "enum": ["fine", "low", "critical"],
+                        "description": "low: full within an hour at this rate, or less than 5 % left; critical: five minutes, 1 %."},
+              "fullInSeconds": {"type": "integer", "description": "At the rate of the last minutes; left out while it does not shrink."},
               "silentSince": {"type": "string", "format": "date-time", "description": "Its storage has not answered since."}
             }
           },
@@ -37,12 +40,21 @@ extension OpenAPISchemas {
               "kind": {"type": "string", "enum": ["file", "block", "dir", "network", "netdir", "ploop"]},
               "format": {"type": "string", "description": "What its bytes look like."},
               "capacityBytes": {"type": "integer"}, "allocatedBytes": {"type": "integer"},
+              "physicalBytes": {"type": "integer", "description": "The length of its file: what a download has."},
               "backing": {"type": "string", "description": "The image that it stands on."}, "encrypted": {"type": "boolean"}
             }
           },
           "VolumeList": {
             "type": "object", "required": ["volumes"],
             "properties": {"volumes": {"type": "array", "items": {"$ref": "#/components/schemas/Volume"}}}
+          },
+          "VolumeRemoval": {
+            "type": "object", "required": ["dryRun", "removed", "namedBy"],
+            "properties": {
+              "dryRun": {"type": "boolean"}, "removed": {"type": "array", "items": {"type": "string"}},
+              "namedBy": {"type": "array", "items": {"type": "string"},
+                          "description": "Machines, snapshots and images that name it, in words."}
+            }
           },
           "VolumeRequest": {
             "type": "object", "additionalProperties": false, "required": ["name"],

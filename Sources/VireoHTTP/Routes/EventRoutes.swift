@@ -5,7 +5,7 @@ import HTTPTypes
 import VireoCore
 import VireoService
 
-/// What happens to domains, as server-sent events.
+/// What happens to domains, and to whatever else was asked for, as server-sent events.
 enum EventRoutes {
     static let all = [stream]
 
@@ -17,23 +17,41 @@ enum EventRoutes {
         .init(
             operationID: "streamEvents", tag: "events",
             summary: "What happens from now on, as server-sent events; 'event' is the kind, 'data' an Event.",
-            query: [.init(name: "domain", kind: .string, summary: "Only of this domain: UUID, name or id.")],
+            query: [
+                .init(name: "domain", kind: .string, summary: "Only of this domain: UUID, name or id."),
+                .init(name: "objects", kind: .boolean, summary: "Of networks, pools, node devices and secrets, too."),
+            ],
             answer: .content(mediaType: "text/event-stream"))
     ) { request in
         let domain = try request.query("domain").map { text throws(VireoError) in try request.services.domain(text).uuid }
-        let subscription = request.services.hypervisor.events.subscribe(EventFilter(domain: domain))
-        return .stream(contentType: "text/event-stream") { writer in try await send(subscription, to: &writer) }
+        let events = request.services.hypervisor.events
+        let subscription = events.subscribe(EventFilter(domain: domain))
+        let objects = try request.flag("objects") == true ? events.subscribeToObjects() : nil
+        return .stream(contentType: "text/event-stream") { writer in try await send(subscription, objects, to: &writer) }
     }
 
-    private static func send(_ subscription: EventSubscription<DomainEvent>, to writer: inout StreamWriter) async throws {
-        defer { subscription.cancel() }
+    private static func send(
+        _ subscription: EventSubscription<DomainEvent>, _ objects: EventSubscription<ObjectEvent>?, to writer: inout StreamWriter
+    ) async throws {
         let queue = EventQueue()
-        // Ends when the subscription is cancelled, which this function does when it returns.
-        let pump = Task {
-            for await event in subscription.events { await queue.add(event) }
-            await queue.finish()
+        // Both end when their subscription is cancelled, which this function does when it returns.
+        let pumps: [Task<Void, Never>?] = [
+            Task {
+                for await event in subscription.events { await queue.add(.domain(event)) }
+                await queue.finish()
+            },
+            objects.map { objects in
+                Task {
+                    for await event in objects.events { await queue.add(.object(event)) }
+                    await queue.finish()
+                }
+            },
+        ]
+        defer {
+            subscription.cancel()
+            objects?.cancel()
+            for pump in pumps { pump?.cancel() }
         }
-        defer { pump.cancel() }
         try await writer.write(": events of vireod\n\n".utf8)
         var id: UInt64 = 0
         while !writer.ended.isSet {
@@ -44,7 +62,7 @@ enum EventRoutes {
             case .silence:
                 try await writer.write(": still here\n\n".utf8)
             case .over:
-                if subscription.overflowed {
+                if subscription.overflowed || objects?.overflowed == true {
                     try await writer.write(
                         "event: overflow\ndata: {\"detail\":\"events were lost; the reader was too slow\"}\n\n".utf8)
                 }
@@ -54,24 +72,34 @@ enum EventRoutes {
     }
 
     /// One event as a block of the stream.
-    static func text(of event: DomainEvent, id: UInt64) -> String {
-        "id: \(id)\nevent: \(EventJSON.kind(of: event))\ndata: \(EventJSON.event(event, id: id).text)\n\n"
+    fileprivate static func text(of event: StreamedEvent, id: UInt64) -> String {
+        switch event {
+        case .domain(let event):
+            "id: \(id)\nevent: \(EventJSON.kind(of: event))\ndata: \(EventJSON.event(event, id: id).text)\n\n"
+        case .object(let event):
+            "id: \(id)\nevent: \(EventJSON.kind(of: event))\ndata: \(EventJSON.event(event, id: id).text)\n\n"
+        }
     }
+}
+
+private enum StreamedEvent: Sendable {
+    case domain(DomainEvent)
+    case object(ObjectEvent)
 }
 
 /// Joins the waiting for events with the waiting for a time; the bus's own sequence ends when a waiter is cancelled.
 private actor EventQueue {
     enum Outcome: Sendable {
-        case event(DomainEvent)
+        case event(StreamedEvent)
         case silence
         case over
     }
 
-    private var events: [DomainEvent] = []
+    private var events: [StreamedEvent] = []
     private var isFinished = false
     private var signal = Latch()
 
-    func add(_ event: DomainEvent) async {
+    func add(_ event: StreamedEvent) async {
         // What does not fit stays in the bus's queue, which is bounded and cuts a slow reader off.
         while events.count >= 256, !isFinished, !Task.isCancelled { try? await ContinuousClock().sleep(for: .milliseconds(10)) }
         events.append(event)
@@ -98,5 +126,5 @@ private actor EventQueue {
         return isFinished || ended.isSet ? .over : .silence
     }
 
-    private func take() -> DomainEvent? { events.isEmpty ? nil : events.removeFirst() }
+    private func take() -> StreamedEvent? { events.isEmpty ? nil : events.removeFirst() }
 }

@@ -5,7 +5,7 @@ import HTTPTypes
 import VireoCore
 import VireoService
 
-/// What is being done to domains, by the holders of their job slots and beside them, and how the latest of it ended.
+/// What is being done to domains, by the holders of their job slots and beside them, and to volumes, and how the latest of it ended.
 enum OperationRoutes {
     static let all = [list, show, cancel]
 
@@ -13,7 +13,7 @@ enum OperationRoutes {
         .get, "/v1/operations",
         .init(
             operationID: "listOperations", tag: "operations",
-            summary: "Everything that is being done to domains, and what ended within the last minutes.",
+            summary: "Everything that is being done to domains and volumes, and what ended within the last minutes.",
             answer: .json(schema: "OperationList"))
     ) { request in
         let hypervisor = request.services.hypervisor
@@ -21,11 +21,12 @@ enum OperationRoutes {
             // Each asks its QEMU how far it is, within a second.
             _ = await domain.blockJobReports()
         }
-        let running = hypervisor.domains.flatMap { domain in
-            domain.view.operations.map { DomainJSON.operation($0.view, of: domain.view.reference) }
+        let domains = hypervisor.domains.flatMap { domain in
+            domain.view.operations.map { DomainJSON.operation($0.view, of: .domain(domain.view.reference)) }
         }
-        let ended = hypervisor.finishedJobs.all().map { DomainJSON.operation($0.job, of: $0.domain, endedAt: $0.endedAt) }
-        return .json(.members([("operations", .array(ended + running))]))
+        let volumes = hypervisor.volumeJobs.all.map { DomainJSON.operation($0.job.view, of: $0.subject) }
+        let ended = hypervisor.finishedJobs.all().map { DomainJSON.operation($0.job, of: $0.subject, endedAt: $0.endedAt) }
+        return .json(.members([("operations", .array(ended + domains + volumes))]))
     }
 
     private static let show = Route(
@@ -34,12 +35,12 @@ enum OperationRoutes {
             operationID: "getOperation", tag: "operations", summary: "How far an operation is, or how it ended.",
             answer: .json(schema: "Operation"))
     ) { request in
-        if let (domain, job) = running(request) {
-            if job.kind.isBlockJob { _ = await domain.blockJobReports() }
-            return .json(DomainJSON.operation(job.view, of: domain.view.reference))
+        if let running = running(request) {
+            if running.job.kind.isBlockJob { _ = await running.domain?.blockJobReports() }
+            return .json(DomainJSON.operation(running.job.view, of: running.subject))
         }
         let ended = try ended(request)
-        return .json(DomainJSON.operation(ended.job, of: ended.domain, endedAt: ended.endedAt))
+        return .json(DomainJSON.operation(ended.job, of: ended.subject, endedAt: ended.endedAt))
     }
 
     private static let cancel = Route(
@@ -48,23 +49,33 @@ enum OperationRoutes {
             operationID: "cancelOperation", tag: "operations", summary: "Asks an operation to stop; does not wait.",
             answer: .none)
     ) { request in
-        guard let (domain, job) = running(request) else {
+        guard let running = running(request) else {
             let ended = try ended(request)
-            throw Problem(.conflict, "'\(ended.job.kind.rawValue)' of domain '\(ended.domain.name)' has ended")
+            throw Problem(.conflict, "'\(ended.job.kind.rawValue)' of \(ended.subject.description) has ended")
         }
-        let reason = VireoError(.operationAborted, "'\(job.kind.rawValue)' of domain '\(domain.view.name)' was cancelled")
-        guard job.cancel(reason) else {
-            throw VireoError(
-                .operationInvalid, "'\(job.kind.rawValue)' of domain '\(domain.view.name)' cannot be cancelled now",
-                origin: .domain)
+        let what = "'\(running.job.kind.rawValue)' of \(running.subject.description)"
+        guard running.job.cancel(VireoError(.operationAborted, "\(what) was cancelled")) else {
+            throw VireoError(.operationInvalid, "\(what) cannot be cancelled now")
         }
         return .empty
     }
 
-    private static func running(_ request: APIRequest) -> (DomainActor, Job)? {
+    private struct Running {
+        var subject: JobSubject
+        var job: Job
+        /// nil where it is done to a volume.
+        var domain: DomainActor?
+    }
+
+    private static func running(_ request: APIRequest) -> Running? {
         let id = request.parameters["operation"].flatMap { UInt64($0) }
-        for domain in request.services.hypervisor.domains {
-            if let job = domain.view.operations.first(where: { $0.id == id }) { return (domain, job) }
+        let hypervisor = request.services.hypervisor
+        if let entry = hypervisor.volumeJobs.all.first(where: { $0.job.id == id }) {
+            return Running(subject: entry.subject, job: entry.job)
+        }
+        for domain in hypervisor.domains {
+            guard let job = domain.view.operations.first(where: { $0.id == id }) else { continue }
+            return Running(subject: .domain(domain.view.reference), job: job, domain: domain)
         }
         return nil
     }

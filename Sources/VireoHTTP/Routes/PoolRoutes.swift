@@ -126,6 +126,8 @@ enum PoolRoutes {
             ("path", .optional(view.definition.target.path)), ("capacityBytes", JSONValue(sizes.capacity.bytes)),
             ("allocatedBytes", JSONValue(sizes.allocation.bytes)), ("availableBytes", JSONValue(sizes.available.bytes)),
             ("volumes", JSONValue(view.contents.volumes.count)),
+            ("space", .optional(view.outlook?.level.rawValue)),
+            ("fullInSeconds", view.outlook?.secondsLeft.map { JSONValue(UInt64(max(0, min($0, 1e12)))) }),
             ("silentSince", .optional(view.silentSince.map(Timestamp.text))),
         ])
     }

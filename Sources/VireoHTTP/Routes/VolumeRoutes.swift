@@ -9,7 +9,7 @@ import VireoStorage
 
 /// Volumes of storage pools.
 enum VolumeRoutes {
-    static let all = [list, create, show, remove, resize, clone, download]
+    static let all = [list, create, show, remove, resize, clone, VolumeContentRoutes.download, VolumeContentRoutes.upload]
 
     /// Copies of large volumes take their time; a client that leaves ends them.
     private static let copyDeadline = Duration.seconds(24 * 3600)
@@ -63,14 +63,25 @@ enum VolumeRoutes {
         .delete, "/v1/pools/{pool}/volumes/{volume}",
         .init(
             operationID: "deleteVolume", tag: "storage",
-            summary: "Deletes a volume; refused while a machine names it or an image stands on it.",
-            query: [.init(name: "force", kind: .boolean, summary: "Delete it all the same, unless a running machine needs it.")],
-            answer: .none)
+            summary: """
+                Deletes a volume; refused while a running machine uses it, or an image, a snapshot or another machine's disk \
+                stands on it. The disk of a machine that is off may go.
+                """,
+            query: [
+                .init(name: "force", kind: .boolean, summary: "Delete it all the same, unless a running machine needs it."),
+                .init(name: "dryRun", kind: .boolean, summary: "Only say what would be removed, and who names it."),
+            ],
+            answer: .json(schema: "VolumeRemoval"))
     ) { request in
-        try await request.pool().deleteVolume(
-            request.parameters["volume"] ?? "", force: try request.flag("force") ?? false, allowsDefined: false,
-            client: request.client)
-        return .empty
+        let (pool, name) = (try request.pool(), request.parameters["volume"] ?? "")
+        let (force, dryRun) = (try request.flag("force") ?? false, try request.flag("dryRun") ?? false)
+        let preview = try await pool.previewDeletion(of: name, force: force)
+        if !dryRun { try await pool.deleteVolume(name, force: force, client: request.client) }
+        return .json(
+            .members([
+                ("dryRun", .bool(dryRun)), ("removed", .array([.string(preview.path)])),
+                ("namedBy", .array(preview.namedBy.map(JSONValue.string))),
+            ]))
     }
 
     private static let resize = Route(
@@ -112,36 +123,13 @@ enum VolumeRoutes {
         return .json(volume(made), status: .created)
     }
 
-    private static let download = Route(
-        .get, "/v1/pools/{pool}/volumes/{volume}/content",
-        .init(
-            operationID: "downloadVolume", tag: "storage", summary: "The bytes of a volume's file, as they are on disk.",
-            answer: .content(mediaType: "application/octet-stream"))
-    ) { request in
-        let (pool, name) = (try request.pool(), request.parameters["volume"] ?? "")
-        let session = try await pool.beginDownload(name, offset: 0, length: 0)
-        return .stream(contentType: "application/octet-stream") { writer in
-            do {
-                var offset: UInt64 = 0
-                while true {
-                    let bytes = try await session.read(1 << 20, at: offset)
-                    guard !bytes.isEmpty else { break }
-                    try await writer.write(bytes)
-                    offset += UInt64(bytes.count)
-                }
-            } catch {
-                await pool.endDownload(session)
-                throw error
-            }
-            await pool.endDownload(session)
-        }
-    }
-
-    private static func volume(_ volume: StorageVolume) -> JSONValue {
+    /// Schema `Volume`.
+    static func volume(_ volume: StorageVolume) -> JSONValue {
         .members([
             ("name", .string(volume.name)), ("path", .optional(volume.target.path)), ("kind", .string(volume.kind.word)),
             ("format", .optional(volume.target.format)), ("capacityBytes", JSONValue(volume.capacity.bytes)),
-            ("allocatedBytes", .optional(volume.allocation?.bytes)), ("backing", .optional(volume.backing?.path)),
+            ("allocatedBytes", .optional(volume.allocation?.bytes)),
+            ("physicalBytes", .optional(volume.physical?.bytes)), ("backing", .optional(volume.backing?.path)),
             ("encrypted", .bool(volume.target.encryption != nil)),
         ])
     }

@@ -4,9 +4,9 @@
 import Glibc
 
 /// Fast looks at raw memory.
-enum RawBytes {
+package enum RawBytes {
     /// Whether every byte is zero.
-    static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package static func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return true }
         // The first byte is zero, and each byte equals the one before it.
         if bytes.count < 64 { return bytes.allSatisfy { $0 == 0 } }

@@ -21,7 +21,7 @@ extension ObjectEvent {
     var eventID: Int32 {
         switch payload {
         case .lifecycle: 0
-        case .updated: 1
+        case .updated, .space: 1
         }
     }
 
@@ -45,14 +45,14 @@ extension ObjectEvent {
                 RemoteNetworkEventLifecycleMsg(
                     callbackID: callback, net: RemoteNonnullNetwork(name: name, uuid: XDRUUID(uuid)), event: type, detail: detail)
             )
-        case (.network, .updated): break
+        case (.network, .updated), (.network, .space), (.nodeDevice, .space), (.secret, .space): break
         case (.storagePool(let name, let uuid), .lifecycle(let type, let detail)):
             buffer.writeEvent(
                 RemoteEvents.storagePoolEventLifecycle,
                 RemoteStoragePoolEventLifecycleMsg(
                     callbackID: callback, pool: RemoteNonnullStoragePool(name: name, uuid: XDRUUID(uuid)), event: type,
                     detail: detail))
-        case (.storagePool(let name, let uuid), .updated):
+        case (.storagePool(let name, let uuid), .updated), (.storagePool(let name, let uuid), .space):
             buffer.writeEvent(
                 RemoteEvents.storagePoolEventRefresh,
                 RemoteStoragePoolEventRefreshMsg(

@@ -24,6 +24,9 @@ extension HandlerTable {
             RemoteSecretGetXmlDescRet(xml: SecretXML.write(try call.secret(args.secret)))
         }
         on(RemoteCalls.secretSetValue) { args, call in
+            guard !args.value.isEmpty else {
+                throw VireoError(.invalidArg, "value in \(call.api) must not be NULL", origin: .secret)
+            }
             try await call.hypervisor.secrets.setValue(SecretValue(args.value), of: call.secret(args.secret).uuid)
             return XDRVoid()
         }

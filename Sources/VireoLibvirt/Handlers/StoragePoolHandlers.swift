@@ -140,7 +140,9 @@ extension HandlerTable {
                 throw VireoError(
                     .operationUnsupported, "a storage pool is neither repaired nor resized by building it", origin: .storage)
             }
-            let mode = try PoolBuildMode(overwrite: overwrite, refuse: refuse, function: call.api)
+            let mode = try PoolBuildMode(
+                overwrite: overwrite, refuse: refuse,
+                flags: ("VIR_STORAGE_POOL_BUILD_OVERWRITE", "VIR_STORAGE_POOL_BUILD_NO_OVERWRITE"))
             try await call.pool(args.pool).build(mode, client: call.client)
             return XDRVoid()
         }
@@ -174,11 +176,14 @@ extension CallContext {
 
 extension PoolBuildMode {
     /// - Throws: `invalidArg` when both are asked for.
-    fileprivate init(overwrite: Bool, refuse: Bool, function: String) throws(VireoError) {
+    ///
+    /// - Parameter flags: their names in libvirt's API.
+    fileprivate init(
+        overwrite: Bool, refuse: Bool, flags: (overwrite: String, refuse: String)
+    ) throws(VireoError) {
         guard !(overwrite && refuse) else {
             throw VireoError(
-                .invalidArg, "Flags 'overwrite' and 'no overwrite' in function \(function) are mutually exclusive",
-                origin: .storage)
+                .invalidArg, "Flags '\(flags.overwrite)' and '\(flags.refuse)' are mutually exclusive", origin: .storage)
         }
         self = overwrite ? .overwrite : refuse ? .refuseOverwrite : .new
     }
@@ -192,7 +197,9 @@ extension PoolBuildMode {
         guard overwrite || refuse || flags & Libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD != 0 else {
             return nil
         }
-        return try PoolBuildMode(overwrite: overwrite, refuse: refuse, function: "virStoragePoolCreate")
+        return try PoolBuildMode(
+            overwrite: overwrite, refuse: refuse,
+            flags: ("VIR_STORAGE_POOL_CREATE_WITH_BUILD_OVERWRITE", "VIR_STORAGE_POOL_CREATE_WITH_BUILD_NO_OVERWRITE"))
     }
 }
 

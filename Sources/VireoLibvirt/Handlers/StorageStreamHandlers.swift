@@ -17,27 +17,27 @@ extension HandlerTable {
             let isSparse = args.flags & Libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM != 0
             await call.openStream { stream in
                 do {
-                    try await Self.receive(stream, into: session, isSparse: isSparse)
-                    // A client that leaves, or gives up, has its task cancelled: what came is thrown away.
-                    try Task.checkCancellation()
+                    // A client that leaves, or gives up, has its task cancelled: this throws, and what came is thrown away.
+                    try await session.run { try await Self.receive(stream, into: session, isSparse: isSparse) }
                 } catch {
-                    try? await pool.endUpload(session, isComplete: false)
+                    try? await pool.endUpload(session, failure: error)
                     throw error
                 }
-                try await pool.endUpload(session, isComplete: true)
+                try await pool.endUpload(session)
             }
             return XDRVoid()
         }
         on(RemoteCalls.storageVolDownload) { args, call in
             let pool = try call.pool(of: args.vol)
-            let session = try await pool.beginDownload(args.vol.name, offset: args.offset, length: args.length)
+            let session = try await pool.beginDownload(
+                args.vol.name, offset: args.offset, length: args.length, client: call.client)
             let isSparse = args.flags & Libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM != 0
             let offset = args.offset
             await call.openStream { stream in
                 do {
-                    try await Self.send(session, from: offset, to: stream, isSparse: isSparse)
+                    try await session.run { try await Self.send(session, from: offset, to: stream, isSparse: isSparse) }
                 } catch {
-                    await pool.endDownload(session)
+                    await pool.endDownload(session, failure: error)
                     throw error
                 }
                 await pool.endDownload(session)

@@ -21,8 +21,10 @@ extension CallContext {
 }
 
 extension RemoteNonnullStorageVol {
-    fileprivate init(_ volume: StorageVolume, in pool: StoragePoolActor) {
-        self.init(pool: pool.view.name, name: volume.name, key: volume.key ?? volume.target.path ?? volume.name)
+    fileprivate init(_ volume: StorageVolume, in pool: StoragePoolActor) { self.init(volume, in: pool.view.name) }
+
+    fileprivate init(_ volume: StorageVolume, in pool: String) {
+        self.init(pool: pool, name: volume.name, key: volume.key ?? volume.target.path ?? volume.name)
     }
 }
 
@@ -51,7 +53,9 @@ extension HandlerTable {
             guard args.needResults != 0 else {
                 return RemoteStoragePoolListAllVolumesRet(vols: [], ret: UInt32(clamping: view.contents.volumes.count))
             }
-            let volumes = view.volumes.map { RemoteNonnullStorageVol($0, in: pool) }
+            let volumes = view.contents.names.compactMap { name in
+                view.contents.volumes[name].map { RemoteNonnullStorageVol($0.volume, in: view.name) }
+            }
             return RemoteStoragePoolListAllVolumesRet(vols: volumes, ret: UInt32(clamping: volumes.count))
         }
     }
@@ -121,6 +125,11 @@ extension HandlerTable {
     private mutating func addVolumeChanges() {
         on(RemoteCalls.storageVolDelete) { args, call in
             let pool = try call.pool(of: args.vol)
+            guard args.flags & Libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS == 0 else {
+                throw VireoError(
+                    .invalidArg, "unsupported flags (0x2) in function \(call.api): only volumes of Ceph have snapshots",
+                    origin: .storage)
+            }
             if args.flags & Libvirt.VIR_STORAGE_VOL_DELETE_ZEROED != 0 {
                 try await pool.wipeVolume(args.vol.name, .zero, client: call.client)
             }

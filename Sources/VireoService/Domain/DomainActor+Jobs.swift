@@ -47,7 +47,7 @@ extension DomainActor {
     func note(_ job: Job, _ outcome: JobView.Outcome, failure: String?) {
         var view = job.view
         (view.outcome, view.failure, view.isCancellable) = (outcome, failure, false)
-        hypervisor.finishedJobs.append(view, of: reference, endedAt: hypervisor.now)
+        hypervisor.finishedJobs.append(view, of: .domain(reference), endedAt: hypervisor.now)
         guard job.kind.isVisible else { return }
         let record = JobRecord(
             domain: uuid, kind: job.kind.rawValue, owner: job.owner, startedAt: job.startedAt, endedAt: hypervisor.now,

@@ -21,6 +21,8 @@ package struct ObjectEvent: Sendable {
         case lifecycle(type: Int32, detail: Int32 = 0)
         /// A pool was read again, a node device's description changed, a secret got a new value. Networks have none.
         case updated
+        /// A pool is getting full, or has space again; libvirt's clients see a refresh.
+        case space(SpaceForecast.Level, available: ByteCount, secondsLeft: Double?)
     }
 
     package var object: Object

@@ -4,11 +4,25 @@
 import Synchronization
 internal import VireoCore
 
-/// The jobs of all domains that ended lately, for whoever asks how they went: at most `limit`, for at most `lifetime`.
+/// What a job is about.
+package enum JobSubject: Hashable, Sendable {
+    case domain(DomainReference)
+    case volume(pool: String, name: String)
+
+    /// For messages: "domain 'web1'".
+    package var description: String {
+        switch self {
+        case .domain(let domain): "domain '\(domain.name)'"
+        case .volume(let pool, let name): "volume '\(name)' of storage pool '\(pool)'"
+        }
+    }
+}
+
+/// The jobs that ended lately, for whoever asks how they went: at most `limit`, for at most `lifetime`.
 package final class FinishedJobs: Sendable {
-    /// A job with the domain that it was done to, which may be gone by now.
+    /// A job with what it was done to, which may be gone by now.
     package struct Entry: Sendable {
-        package var domain: DomainReference
+        package var subject: JobSubject
         package var job: JobView
         /// Seconds since 1970.
         package var endedAt: Double
@@ -21,9 +35,9 @@ package final class FinishedJobs: Sendable {
     private let entries = Mutex<[Entry]>([])
 
     /// Notes that `job`, whose outcome is set, has ended.
-    func append(_ job: JobView, of domain: DomainReference, endedAt: Double, now: ContinuousClock.Instant = .now) {
+    func append(_ job: JobView, of subject: JobSubject, endedAt: Double, now: ContinuousClock.Instant = .now) {
         entries.withLock { entries in
-            entries.append(Entry(domain: domain, job: job, endedAt: endedAt, end: now))
+            entries.append(Entry(subject: subject, job: job, endedAt: endedAt, end: now))
             if entries.count > Self.limit { entries.removeFirst(entries.count - Self.limit) }
         }
     }

@@ -12,7 +12,8 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
     case undefine, rename
     case poolStart = "pool start", poolStop = "pool stop", poolRefresh = "pool refresh", poolChange = "pool change"
     case volumeCreate = "volume create", volumeResize = "volume resize", volumeWipe = "volume wipe"
-    case volumeUpload = "volume upload", volumeDelete = "volume delete"
+    case volumeUpload = "volume upload", volumeDownload = "volume download", volumeDelete = "volume delete"
+    case volumeClone = "volume clone"
     /// While the domain runs beside the slot: these stop nobody from changing it.
     case backup
     case blockPull = "block pull", blockCopy = "block copy", blockCommit = "block commit"

@@ -3,6 +3,7 @@
 
 import VireoCore
 import VireoModel
+import VireoStorage
 
 extension Hypervisor {
     /// The value of the secret that a volume is encrypted with.
@@ -13,6 +14,20 @@ extension Hypervisor {
             switch reference {
             case .uuid(let uuid): uuid
             case .usage(let id): try secrets.secret(usageType: Secret.Usage.volume(path: "").type, usageID: id).uuid
+            }
+        return try await secrets.ownValue(of: uuid).bytes
+    }
+
+    /// What a pool's server is to be told of its user; nil where it has none.
+    ///
+    /// - Throws: `noSecret` for an unknown secret and for one without a value.
+    func poolPassword(of pool: StoragePool) async throws -> [UInt8]? {
+        guard let authentication = pool.source.authentication else { return nil }
+        let usage: Secret.Usage = authentication.type == "ceph" ? .ceph(name: "") : .iscsi(target: "")
+        let uuid: DomainUUID =
+            switch authentication.secret {
+            case .uuid(let uuid): uuid
+            case .usage(let id): try secrets.secret(usageType: usage.type, usageID: id).uuid
             }
         return try await secrets.ownValue(of: uuid).bytes
     }
@@ -51,6 +66,18 @@ extension Hypervisor {
                 .noStorageVol,
                 "disk '\(disk.target)': no storage vol with matching name '\(source.volume)' in pool '\(source.pool)'",
                 origin: .storage)
+        }
+        if view.kind == .iscsiDirect {
+            guard source.mode != .host else {
+                throw unsupported("mode='host' is for volumes that are devices of this host; units of '\(source.pool)' are none")
+            }
+            guard let host = view.definition.source.hosts.first, let target = view.definition.source.devices.first?.path,
+                let number = ISCSIUnit.number(inVolume: volume.name)
+            else { throw unsupported("volume '\(source.volume)' of pool '\(source.pool)' is no unit of a target") }
+            var unit = VolumeSource.SCSIUnit(host: host.name, port: host.port, target: target, number: number)
+            unit.initiator = view.definition.source.initiator
+            unit.authentication = view.definition.source.authentication
+            return VolumeSource.Place(path: volume.target.path ?? volume.name, isDevice: false, unit: unit)
         }
         guard source.mode != .direct else {
             throw unsupported("mode='direct' is for volumes on iSCSI, and '\(source.volume)' is none")

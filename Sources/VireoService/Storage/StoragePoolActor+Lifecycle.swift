@@ -22,6 +22,7 @@ extension StoragePoolActor {
 
     /// The same for who holds the slot.
     func bringUp(build: PoolBuildMode?) async throws {
+        try await readyPassword()
         let (backend, pool) = (backend, current.definition)
         if let build { try await make(build) }
         try await worker.run(within: Self.longPatience, "starting it") { try backend.start(pool) }
@@ -65,6 +66,7 @@ extension StoragePoolActor {
         try await withSlot(.poolStop, client: client) { actor in
             try actor.requireActive()
             try actor.requireIdle()
+            try await actor.waitForSettling()
             let (backend, pool) = (actor.backend, actor.current.definition)
             try await actor.worker.run(within: Self.longPatience, "stopping it") { try backend.stop(pool) }
             try await actor.wentDown()
@@ -76,6 +78,7 @@ extension StoragePoolActor {
         unwatchDirectory()
         current.isActive = false
         current.silentSince = nil
+        current.outlook = nil
         current.contents = PoolContents(sizes: StoragePoolSizes())
         emit(.stopped)
         if let next = current.next { (current.definition, current.next) = (next, nil) }
@@ -112,6 +115,7 @@ extension StoragePoolActor {
 
     /// Reads the pool. The caller holds the slot.
     func read(emitting: Bool) async throws {
+        try await readyPassword()
         let (backend, pool, known) = (backend, current.definition, current.contents)
         do {
             current.contents = try await worker.run(within: Self.longPatience, "reading it") {
@@ -206,6 +210,7 @@ extension StoragePoolActor {
         // Listed at once; what is in it comes with the first reading.
         current.isActive = true
         do {
+            try await readyPassword()
             let (backend, pool) = (backend, current.definition)
             try await worker.run(within: Self.longPatience, "starting it") {
                 if try !backend.isActive(pool) { try backend.start(pool) }

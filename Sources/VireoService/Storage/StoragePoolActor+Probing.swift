@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import VireoCore
+import VireoModel
 import VireoStorage
 
 extension StoragePoolActor {
@@ -13,6 +14,12 @@ extension StoragePoolActor {
     func probeNetworkStorage() {
         let (pool, worker) = (current.definition, worker)
         hypervisor.background.run { [weak self] in
+            if pool.kind == .iscsiDirect {
+                while (try? await Task.sleep(for: Self.probeInterval)) != nil {
+                    guard await self?.goesOnAsking() == true else { return }
+                }
+                return
+            }
             let isRemote = try? await worker.run(within: Self.probePatience, "looking at its file system") {
                 NetworkFileSystem.holds(pool)
             }
@@ -22,6 +29,15 @@ extension StoragePoolActor {
                 guard await self?.goesOnProbing() == true else { return }
             }
         }
+    }
+
+    /// Asks a storage server once whether it is there; false when the pool is not active any more.
+    private func goesOnAsking() async -> Bool {
+        guard current.isActive, !isRemoved else { return false }
+        let (backend, pool) = (backend, current.definition)
+        let answer = try? await worker.run(within: Self.probePatience, "asking its server", { try backend.isActive(pool) })
+        if current.isActive { await storageAnswers(answer == true) }
+        return true
     }
 
     /// Looks once; false when the pool is not active any more.

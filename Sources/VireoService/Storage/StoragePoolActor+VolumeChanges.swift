@@ -20,19 +20,22 @@ package struct VolumeResizeOptions: OptionSet, Hashable, Sendable {
 }
 
 extension StoragePoolActor {
-    /// Deletes a volume.
+    /// Deletes a volume. The disk of a machine that is off may go: libvirt's clients delete the disks first, and the
+    /// definition then.
     ///
-    /// - Parameter force: even if definitions name it or images stand on it, though never under a running guest.
+    /// - Parameter force: even if images or snapshots need it, though never under a running guest.
     /// - Throws: `operationInvalid` naming who needs it.
-    package func deleteVolume(_ name: String, force: Bool = false, allowsDefined: Bool = true, client: ClientIdentity?)
-        async throws
-    {
+    package func deleteVolume(_ name: String, force: Bool = false, client: ClientIdentity?) async throws {
         let volume = try volume(named: name)
         try await waitForUpload(of: name)
-        _ = try beginVolumeJob(name, .volumeDelete, client)
-        defer { volumeJobs[name] = nil }
-        try await requireUnneeded(volume, force: force, allowsDefined: allowsDefined)
-        let (backend, pool) = (backend, current.definition)
+        try await withVolumeJob(name, .volumeDelete, client) { pool, _ in
+            try await pool.requireUnneeded(volume, force: force)
+            try await pool.remove(volume)
+        }
+    }
+
+    private func remove(_ volume: StorageVolume) async throws {
+        let (name, backend, pool) = (volume.name, backend, current.definition)
         try await worker.run(within: Self.longPatience, "deleting volume '\(name)'") { try backend.delete(volume, in: pool) }
         if let path = volume.target.path { try? await hypervisor.layers.forget([path]) }
         current.contents.volumes[name] = nil
@@ -40,20 +43,38 @@ extension StoragePoolActor {
         if let sizes { current.contents.sizes = sizes }
     }
 
-    private func requireUnneeded(_ volume: StorageVolume, force: Bool, allowsDefined: Bool) async throws {
-        guard let path = volume.target.path, volume.kind == .file || volume.kind == .block else { return }
-        let holders = try await hypervisor.holders(of: path).filter { holder in
+    /// What deleting a volume would do, without doing it.
+    ///
+    /// - Returns: the path that would be removed, and who names it without holding it.
+    /// - Throws: as `deleteVolume`.
+    package func previewDeletion(
+        of name: String, force: Bool
+    ) async throws -> (path: String, namedBy: [String]) {
+        let volume = try volume(named: name)
+        try await requireUnneeded(volume, force: force)
+        let path = volume.target.path ?? name
+        guard volume.kind == .file || volume.kind == .block else { return (path, []) }
+        return (path, try await hypervisor.holders(of: path).map { [$0].named })
+    }
+
+    /// Who keeps a volume from being deleted.
+    private func needs(of path: String, force: Bool) async throws -> [LayerHolder] {
+        try await hypervisor.holders(of: path).filter { holder in
             switch holder.kind {
             case .domain(_, _, _, isActive: true): true
-            // libvirt's clients delete the disks of a machine first, and its definition then.
-            case .domain: !force && !(allowsDefined && holder.path == path)
+            case .domain: !force && holder.path != path
             case .snapshot, .image: !force
             }
         }
+    }
+
+    private func requireUnneeded(_ volume: StorageVolume, to verb: String = "delete", force: Bool) async throws {
+        guard let path = volume.target.path, volume.kind == .file || volume.kind == .block else { return }
+        let holders = try await needs(of: path, force: force)
         guard holders.isEmpty else {
             throw VireoError(
                 .operationInvalid,
-                "cannot delete volume '\(volume.name)': it is needed by \(holders.named). Delete or rebase what stands on it first",
+                "cannot \(verb) volume '\(volume.name)': it is needed by \(holders.named). Delete or rebase what stands on it first",
                 origin: .storage)
         }
     }
@@ -82,10 +103,14 @@ extension StoragePoolActor {
         }
         let capacity = try newCapacity(of: volume, requested, options)
         try await waitForUpload(of: name)
-        _ = try beginVolumeJob(name, .volumeResize, client)
-        defer { volumeJobs[name] = nil }
-        try await requireUnused(volume, to: "resize")
-        let (backend, pool, allocate) = (backend, current.definition, options.contains(.allocate))
+        try await withVolumeJob(name, .volumeResize, client) { pool, _ in
+            try await pool.requireUnused(volume, to: "resize")
+            try await pool.resize(volume, to: capacity, allocate: options.contains(.allocate))
+        }
+    }
+
+    private func resize(_ volume: StorageVolume, to capacity: ByteCount, allocate: Bool) async throws {
+        let (name, backend, pool) = (volume.name, backend, current.definition)
         if allocate, capacity > (volume.physical ?? volume.capacity),
             capacity.bytes - volume.capacity.bytes > current.contents.sizes.available.bytes
         {
@@ -101,21 +126,22 @@ extension StoragePoolActor {
         of volume: StorageVolume, _ requested: ByteCount, _ options: VolumeResizeOptions
     ) throws(VireoError) -> ByteCount {
         func refuse(_ text: String) -> VireoError { VireoError(.invalidArg, text, origin: .storage) }
-        guard options.contains(.delta) else {
-            guard requested >= volume.capacity || options.contains(.shrink) else {
-                throw refuse("Can't shrink capacity below current capacity unless shrink flag explicitly specified")
-            }
-            guard requested >= (volume.allocation ?? .zero) || options.contains(.shrink) else {
-                throw refuse("can't shrink capacity below existing allocation")
-            }
-            return requested
+        var wanted = requested
+        if options.contains(.delta), options.contains(.shrink) {
+            wanted = ByteCount(bytes: volume.capacity.bytes - min(volume.capacity.bytes, requested.bytes))
+        } else if options.contains(.delta) {
+            let (sum, overflow) = volume.capacity.bytes.addingReportingOverflow(requested.bytes)
+            guard !overflow else { throw refuse("the capacity would be too large") }
+            wanted = ByteCount(bytes: sum)
         }
-        if options.contains(.shrink) {
-            return ByteCount(bytes: volume.capacity.bytes - min(volume.capacity.bytes, requested.bytes))
+        // As libvirt: what was written must not be cut off, even by who says so.
+        guard wanted >= (volume.allocation ?? .zero) || wanted >= volume.capacity else {
+            throw refuse("can't shrink capacity below existing allocation")
         }
-        let (sum, overflow) = volume.capacity.bytes.addingReportingOverflow(requested.bytes)
-        guard !overflow else { throw refuse("the capacity would be too large") }
-        return ByteCount(bytes: sum)
+        guard wanted >= volume.capacity || options.contains(.shrink) else {
+            throw refuse("Can't shrink capacity below current capacity unless shrink flag explicitly specified")
+        }
+        return wanted
     }
 
     /// Overwrites all of a volume's bytes; what was an image is none afterwards.
@@ -125,13 +151,17 @@ extension StoragePoolActor {
             throw VireoError(.noSupport, "volume '\(name)' is no file or device, and cannot be wiped", origin: .storage)
         }
         try await waitForUpload(of: name)
-        let (job, progress) = (try beginVolumeJob(name, .volumeWipe, client), VolumeProgress())
-        defer { volumeJobs[name] = nil }
-        try await requireUnneeded(volume, force: false, allowsDefined: true)
+        try await withVolumeJob(name, .volumeWipe, client) { pool, job in
+            try await pool.requireUnneeded(volume, to: "wipe", force: false)
+            try await pool.wipe(name, VolumeWipe(path: path, algorithm: algorithm), job)
+        }
+    }
+
+    private func wipe(_ name: String, _ wipe: VolumeWipe, _ job: Job) async throws {
+        let progress = VolumeProgress()
         job.onCancel { progress.cancel() }
-        let watcher = hypervisor.watch(progress, for: job)
+        let watcher = job.following(progress)
         defer { watcher.cancel() }
-        let wipe = VolumeWipe(path: path, algorithm: algorithm)
         try await worker.runLong("wiping volume '\(name)'", cancel: { progress.cancel() }) { try wipe.run(progress) }
         try await look(at: name)
     }

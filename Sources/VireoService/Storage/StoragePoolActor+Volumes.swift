@@ -62,11 +62,19 @@ extension StoragePoolActor {
         }
         var new = NewVolume(volume, tag: tag)
         (new.preallocatesMetadata, new.requiresReflink) = (preallocatesMetadata, reflink)
-        let job = try beginVolumeJob(volume.name, .volumeCreate, client)
-        defer { volumeJobs[volume.name] = nil }
+        let request = new
+        return try await withVolumeJob(volume.name, source == nil ? .volumeCreate : .volumeClone, client) { pool, job in
+            try await pool.make(request, copying: source, job)
+        }
+    }
+
+    private func make(
+        _ request: NewVolume, copying source: (pool: StoragePoolActor, name: String)?, _ job: Job
+    ) async throws -> StorageVolume {
+        var new = request
         if let source { new.source = try await source.pool.beginReading(source.name, capacity: &new.volume.capacity) }
         do {
-            if let encryption = volume.target.encryption { new.passphrase = try await passphrase(of: encryption) }
+            if let encryption = new.volume.target.encryption { new.passphrase = try await passphrase(of: encryption) }
             new.backingDirectories = hypervisor.pools.compactMap { $0.view.isActive ? $0.view.definition.target.path : nil }
             let result = try await make(new, job)
             if let source { await source.pool.endReading(source.name) }
@@ -80,7 +88,7 @@ extension StoragePoolActor {
     private func make(_ new: NewVolume, _ job: Job) async throws -> StorageVolume {
         let (backend, pool, progress) = (backend, current.definition, VolumeProgress())
         job.onCancel { progress.cancel() }
-        let watcher = hypervisor.watch(progress, for: job)
+        let watcher = job.following(progress)
         defer { watcher.cancel() }
         let name = new.volume.name
         do {
@@ -108,24 +116,6 @@ extension StoragePoolActor {
         if let sizes = found.2 { current.contents.sizes = sizes }
         current.contents.volumes[name] = found.0
         return found.0?.volume
-    }
-
-    /// Notes that somebody works on a volume.
-    ///
-    /// - Throws: `operationInvalid` when somebody does already, or reads it.
-    func beginVolumeJob(_ name: String, _ kind: JobKind, _ client: ClientIdentity?) throws(VireoError) -> Job {
-        if let job = volumeJobs[name] {
-            let words = job.kind == .volumeCreate ? "is still being allocated" : "is still in use"
-            throw VireoError(
-                .operationInvalid, "volume '\(name)' \(words): '\(job.kind.rawValue)' for \(job.owner)", origin: .storage)
-        }
-        if let count = readers[name], count > 0 {
-            throw VireoError(
-                .operationInvalid, "volume '\(name)' is still in use: \(count) copies are being read from it", origin: .storage)
-        }
-        let job = Job(kind, owner: client?.description ?? "the daemon", startedAt: hypervisor.now)
-        volumeJobs[name] = job
-        return job
     }
 
     /// Notes that a copy is made of a volume, and says where it is.
@@ -161,22 +151,6 @@ extension StoragePoolActor {
                 origin: .storage)
         }
         return try await hypervisor.volumePassphrase(secret.reference)
-    }
-}
-
-extension Hypervisor {
-    /// Tells `job` how far `progress` is, until the task is cancelled.
-    func watch(_ progress: VolumeProgress, for job: Job) -> Task<Void, Never> {
-        // Ended by who started it, when the work is done.
-        Task {
-            while (try? await Task.sleep(for: .milliseconds(200))) != nil {
-                let (done, total) = progress.bytes
-                job.report(
-                    JobProgress(
-                        total: ByteCount(bytes: total), processed: ByteCount(bytes: done),
-                        remaining: ByteCount(bytes: total - min(done, total))))
-            }
-        }
     }
 }
 

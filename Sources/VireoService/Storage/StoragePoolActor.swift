@@ -25,12 +25,20 @@ package actor StoragePoolActor {
     nonisolated let worker: PoolWorker
     private nonisolated let published: Mutex<StoragePoolView>
     private nonisolated let watched = Mutex<DirectoryWatch?>(nil)
+    /// For the pool's server, as its secret was at the last reading.
+    private nonisolated let password = Mutex<[UInt8]?>(nil)
 
     var current: StoragePoolView { didSet { published.withLock { $0 = current } } }
     /// Volumes that somebody makes, copies or fills, by name.
     var volumeJobs: [String: Job] = [:]
     /// Volumes that somebody reads, with how many do.
     var readers: [String: Int] = [:]
+    /// Uploads that are complete and not on their disk yet.
+    var settling = 0
+    /// When it will be full.
+    var forecast = SpaceForecast()
+    /// Tells whoever follows the space of an earlier start that it is over.
+    var spaceTurn = 0
     /// Somebody stopped it since the host booted: a restart of the daemon alone does not start it again.
     var wasStopped = false
     /// It was undefined, or was transient and stopped.
@@ -57,7 +65,9 @@ package actor StoragePoolActor {
 
     var name: String { current.name }
     var logger: Logger { hypervisor.logger }
-    nonisolated var backend: any StorageBackend { StorageBackends.backend(for: view.kind) }
+    nonisolated var backend: any StorageBackend {
+        StorageBackends.backend(for: view.kind, password: password.withLock { $0 })
+    }
     /// Tells unfinished files of this daemon from those of others on a shared file system.
     nonisolated var tag: String { String("\(hypervisor.host.uuid)".prefix(8)) }
 
@@ -98,6 +108,15 @@ package actor StoragePoolActor {
             origin: .storage)
     }
 
+    /// Has the value of the secret that the pool's server asks for ready, for what follows.
+    ///
+    /// - Throws: `noSecret`.
+    func readyPassword() async throws {
+        guard current.kind == .iscsiDirect else { return }
+        let value = try await hypervisor.poolPassword(of: current.definition)
+        password.withLock { $0 = value }
+    }
+
     // MARK: Events
 
     func emit(_ event: StoragePoolEvent) {
@@ -119,8 +138,9 @@ package actor StoragePoolActor {
 
     /// Begins to follow changes of the pool's directory.
     func watchDirectory() async {
+        followSpace()
+        if current.kind.hasFiles || current.kind == .iscsiDirect { probeNetworkStorage() }
         guard current.kind.hasFiles, let path = current.definition.target.path else { return }
-        probeNetworkStorage()
         let changed: @Sendable () -> Void = { [weak self] in
             guard let self else { return }
             self.hypervisor.background.run { try? await self.refreshQuietly() }

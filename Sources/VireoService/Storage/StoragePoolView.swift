@@ -31,6 +31,15 @@ package struct StoragePoolView: Sendable {
     package var contents: PoolContents
     /// When that was, in seconds since 1970.
     package var refreshedAt: Double?
+    /// Of pools of files, once that was looked at.
+    package var outlook: Outlook?
+
+    /// How long its space will last.
+    package struct Outlook: Hashable, Sendable {
+        package var level: SpaceForecast.Level
+        /// nil while it does not shrink.
+        package var secondsLeft: Double?
+    }
 
     package var name: String { definition.name }
     package var kind: StoragePool.Kind { definition.kind }
@@ -42,7 +51,7 @@ package struct StoragePoolView: Sendable {
     }
 
     /// The names of all volumes, sorted.
-    package var volumeNames: [String] { contents.volumes.keys.sorted() }
+    package var volumeNames: [String] { contents.names }
 
     /// All volumes, by name.
     package var volumes: [StorageVolume] { volumeNames.compactMap { contents.volumes[$0]?.volume } }

@@ -61,7 +61,7 @@ struct DiskBackend: StorageBackend {
     func start(_ pool: StoragePool) throws {
         let device = try device(pool)
         guard access(device, F_OK) == 0 else {
-            throw VireoError.storage(system: errno, "device path '\(device)' doesn't exist")
+            throw VireoError(.invalidArg, "device path '\(device)' doesn't exist", origin: .storage)
         }
         guard let table = try? table(pool) else {
             throw VireoError(

@@ -48,7 +48,17 @@ struct LogicalBackend: StorageBackend {
         }
     }
 
-    func start(_ pool: StoragePool) throws { try tool("vgchange").run(["--activate", "ly", group(pool)]) }
+    func start(_ pool: StoragePool) throws {
+        let outcome = try tool("vgchange").attempt(["--activate", "ly", group(pool)])
+        guard outcome.status != 0 else { return }
+        guard !outcome.errors.contains("not found") else {
+            throw VireoError(
+                .configUnsupported, "cannot find logical volume group name '\(group(pool))'", origin: .storage)
+        }
+        throw VireoError(
+            .internalError, "volume group '\(group(pool))' cannot be activated: \(outcome.errors.trimmed)", origin: .storage)
+    }
+
     func stop(_ pool: StoragePool) throws { try tool("vgchange").run(["--activate", "ln", group(pool)]) }
 
     func delete(_ pool: StoragePool) throws {
@@ -59,15 +69,15 @@ struct LogicalBackend: StorageBackend {
     func refresh(_ pool: StoragePool, known: PoolContents?) throws -> PoolContents {
         var contents = PoolContents(sizes: try sizes(of: pool))
         let columns = ["lv_name", "lv_uuid", "origin", "lv_size", "lv_attr", "segtype", "devices", "seg_size", "vg_extent_size"]
+        var volumes: [String: StorageVolume] = [:]
         for row in try report("lvs", columns, group(pool)) {
             guard row.count == columns.count, let size = UInt64(row[3]) else { continue }
             // Only what is active has a device; pools of thin volumes and mirrors' parts are no volumes.
             let attributes = Array(row[4])
             guard attributes.count >= 6, attributes[4] == "a", attributes[0] != "t", attributes[0] != "e" else { continue }
-            var found = contents.volumes[row[0]] ?? FoundVolume(volume(row, size, pool))
-            found.volume.extents += Self.extents(row)
-            contents.volumes[row[0]] = found
+            volumes[row[0], default: volume(row, size, pool)].extents += Self.extents(row)
         }
+        contents.volumes = volumes.mapValues { FoundVolume($0) }
         return contents
     }
 

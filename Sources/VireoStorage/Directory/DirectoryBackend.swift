@@ -17,6 +17,10 @@ package struct DirectoryBackend: StorageBackend {
 
     package func build(_ pool: StoragePool, _ mode: PoolBuildMode) throws {
         let path = try Self.path(of: pool)
+        guard mode == .new || pool.kind != .dir else {
+            throw VireoError(
+                .operationInvalid, "No source device specified when formatting pool '\(pool.name)'", origin: .storage)
+        }
         var parent = ""
         let parts = path.split(separator: "/")
         for part in parts.dropLast() {

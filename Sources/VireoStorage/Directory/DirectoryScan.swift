@@ -60,20 +60,22 @@ struct DirectoryScan: Sendable {
         return names
     }
 
+    /// A file that was not written to; reading it changes what is known of it all the same.
+    private func unchanged(_ old: FoundVolume, _ facts: stat) -> FoundVolume {
+        let times = VolumeTarget.Timestamps(facts)
+        let backing = old.volume.backing.map { backing in backing.path.map(backing.refreshed(at:)) ?? backing }
+        if old.volume.target.timestamps == times, backing == old.volume.backing { return old }
+        var volume = old.volume
+        (volume.target.timestamps, volume.backing) = (times, backing)
+        return FoundVolume(volume, stamp: old.stamp)
+    }
+
     /// nil for what is no volume, and for what is gone or cannot be read.
     func volume(_ name: String, in directory: CInt) -> FoundVolume? {
         var facts = stat()
         guard fstatat(directory, name, &facts, 0) == 0 else { return nil }
         let stamp = FileStamp(facts)
-        if var old = known[name], old.stamp == stamp {
-            // Reading does not change a file, but its time of access.
-            old.volume.target.timestamps = VolumeTarget.Timestamps(facts)
-            old.volume.target.permissions = StoragePermissions(facts)
-            if let backing = old.volume.backing, let path = backing.path {
-                old.volume.backing = backing.refreshed(at: path)
-            }
-            return old
-        }
+        if let old = known[name], old.stamp == stamp { return unchanged(old, facts) }
         let full = path == "/" ? "/\(name)" : "\(path)/\(name)"
         var volume = StorageVolume(name: name, capacity: .zero, target: VolumeTarget(path: full))
         volume.key = full

@@ -37,6 +37,9 @@ struct FileCreation {
             throw VireoError(
                 .configUnsupported, "metadata preallocation is not supported for \(format) volumes", origin: .storage)
         }
+        if new.preallocatesMetadata, volume.backing != nil {
+            throw VireoError(.configUnsupported, "metadata preallocation conflicts with backing store", origin: .storage)
+        }
         if volume.target.encryption != nil, new.passphrase == nil {
             throw VireoError(
                 .invalidArg, "A single <secret type='passphrase'...> element is expected in encryption description",

@@ -8,6 +8,7 @@ import VireoXML
 
 /// Pools of type fs and netfs: a file system that is mounted while the pool is active, and whose files are volumes.
 struct MountedBackend: StorageBackend {
+    let kind: StoragePool.Kind
     private let directory = DirectoryBackend()
 
     func isActive(_ pool: StoragePool) throws -> Bool { try mount(at: DirectoryBackend.path(of: pool)) != nil }
@@ -16,6 +17,11 @@ struct MountedBackend: StorageBackend {
     func build(_ pool: StoragePool, _ mode: PoolBuildMode) throws {
         try directory.build(pool, mode)
         guard mode != .new, pool.kind == .fs, let device = pool.source.devices.first?.path else { return }
+        guard access(device, F_OK) == 0 else {
+            throw VireoError(
+                .operationInvalid, "Source device does not exist when formatting pool '\(pool.name)': '\(device)'",
+                origin: .storage)
+        }
         guard let format = pool.source.format, format != "auto" else {
             throw VireoError(
                 .operationInvalid, "No source format specified for pool '\(pool.name)'; say which file system to make",
@@ -113,10 +119,12 @@ struct MountedBackend: StorageBackend {
     }
 
     func findSources(_ source: StoragePoolSource?) throws -> [StoragePoolSource] {
+        guard kind == .netfs else { throw .noDiscovery(kind) }
         guard let host = source?.hosts.first?.name else {
-            throw VireoError(.invalidArg, "the host that is to be asked for its shares is not named", origin: .storage)
+            throw VireoError(.invalidArg, "hostname must be specified for netfs sources", origin: .storage)
         }
-        let text = try Tool("showmount", neededFor: "the search for NFS shares").run(["--no-headers", "--exports", host])
+        let outcome = try Tool("showmount", neededFor: "the search for NFS shares").attempt(["--no-headers", "--exports", host])
+        let text = outcome.status == 0 ? outcome.output : ""
         let found = text.split(separator: "\n").compactMap { line -> StoragePoolSource? in
             guard let path = line.split(separator: " ").first, path.hasPrefix("/") else { return nil }
             var share = StoragePoolSource()
@@ -124,7 +132,10 @@ struct MountedBackend: StorageBackend {
             return share
         }
         guard !found.isEmpty else {
-            throw VireoError(.operationFailed, "no storage pools were found on host '\(host)'", origin: .storage)
+            let why = outcome.errors.trimmed
+            throw VireoError(
+                .operationFailed, "no storage pools were found on host '\(host)'\(why.isEmpty ? "" : ": \(why)")",
+                origin: .storage)
         }
         return found
     }

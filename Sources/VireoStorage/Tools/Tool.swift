@@ -65,8 +65,11 @@ package struct Tool {
     }
 
     /// Runs it, whatever comes of it.
+    ///
+    /// - Parameter environment: `NAME=value`, beside the few that each program gets.
     package func attempt(
-        _ arguments: [String], input: [UInt8] = [], secret: [UInt8]? = nil, within limit: Duration = .seconds(30)
+        _ arguments: [String], input: [UInt8] = [], secret: [UInt8]? = nil, environment: [String] = [],
+        within limit: Duration = .seconds(30)
     ) throws(VireoError) -> Outcome {
         let files = try (input: MemoryText(input), secret: secret.map { secret throws(VireoError) in try MemoryText(secret) })
         let (output, errors) = (try Pipe(), try Pipe())
@@ -76,7 +79,7 @@ package struct Tool {
         ]
         if let secret = files.secret { pairs.append(vireo_fd_pair(source: secret.descriptor, target: 3)) }
         var result = vireo_spawn_result()
-        guard spawn(arguments, pairs, &result) == 0 else {
+        guard spawn(arguments, environment, pairs, &result) == 0 else {
             throw VireoError.storage(system: result.error, "cannot start '\(path)'")
         }
         defer { close(result.pidfd) }
@@ -94,9 +97,11 @@ package struct Tool {
         return Outcome(status: status, output: texts.0, errors: texts.1)
     }
 
-    private func spawn(_ arguments: [String], _ pairs: [vireo_fd_pair], _ result: inout vireo_spawn_result) -> CInt {
+    private func spawn(
+        _ arguments: [String], _ environment: [String], _ pairs: [vireo_fd_pair], _ result: inout vireo_spawn_result
+    ) -> CInt {
         let search = getenv("PATH").map { String(cString: $0) } ?? Self.directories.joined(separator: ":")
-        let (words, variables) = ([path] + arguments, ["LC_ALL=C", "PATH=\(search)"])
+        let (words, variables) = ([path] + arguments, ["LC_ALL=C", "PATH=\(search)"] + environment)
         var argv = words.map { strdup($0) as UnsafeMutablePointer<CChar>? }
         var envp = variables.map { strdup($0) as UnsafeMutablePointer<CChar>? }
         argv.append(nil)

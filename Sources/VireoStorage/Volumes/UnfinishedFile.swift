@@ -97,10 +97,18 @@ package final class UnfinishedFile {
     }
 
     /// Makes the file safe on disk and puts it in the place of the one at `target`.
-    package func replace(_ target: String) throws {
-        try sync()
+    ///
+    /// - Parameter durably: false where the disk is not waited for; `settle` is to follow.
+    package func replace(_ target: String, durably: Bool = true) throws {
+        if durably { try sync() }
         guard rename(path, target) == 0 else { throw VireoError.storage(system: errno, "cannot replace '\(target)'") }
         isDone = true
+        if durably { Self.syncDirectory(of: target) }
+    }
+
+    /// Makes a file safe on disk that took the place of the one at `target` before it was.
+    package func settle(_ target: String) throws {
+        try sync()
         Self.syncDirectory(of: target)
     }
 

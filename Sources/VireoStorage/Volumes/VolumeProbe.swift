@@ -27,6 +27,7 @@ struct VolumeProbe {
         guard size > 0 else { return }
         let head = bytes(at: 0, count: FormatDriver.probeBytes)
         if head.starts(with: Self.luksMagic) { return describeLUKS(&volume, head, size) }
+        if describeOldQEMU(&volume, head) { return }
         guard let driver = FormatDriver.all.first(where: { $0.format != .ova && $0.matches(head, size) }) else {
             if size >= 34816, bytes(at: Self.isoOffset, count: 5) == Self.isoMagic { volume.target.format = "iso" }
             return
@@ -39,6 +40,19 @@ struct VolumeProbe {
         volume.target.format = driver.format.rawValue
         volume.capacity = ByteCount(bytes: image.virtualSize)
         if let backing = image.backing { volume.backing = Self.backing(backing, of: path) }
+    }
+
+    /// The first version of QCOW, and QED: QEMU's docs/interop/qed_spec.txt, block/qcow.c. Both are only recognised.
+    private func describeOldQEMU(_ volume: inout StorageVolume, _ head: [UInt8]) -> Bool {
+        func number(_ range: Range<Int>) -> UInt64 { head[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        if head.count >= 32, head.starts(with: [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 1]) {
+            (volume.target.format, volume.capacity) = ("qcow", ByteCount(bytes: number(24..<32)))
+            return true
+        }
+        guard head.count >= 56, head.starts(with: [0x51, 0x45, 0x44, 0]) else { return false }
+        let size = head[48..<56].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        (volume.target.format, volume.capacity) = ("qed", ByteCount(bytes: size))
+        return true
     }
 
     private func describeQCOW2(_ volume: inout StorageVolume) {

@@ -79,7 +79,10 @@ extension StoragePool {
         case .scsi: try require(source.adapter != nil, "source adapter")
         default: break
         }
-        if kind == .iscsiDirect, source.initiator == nil { throw .storage("missing initiator IQN") }
+        if kind == .iscsiDirect, source.initiator == nil {
+            throw VireoError(.configUnsupported, "missing initiator IQN", origin: .storage)
+        }
+        if kind == .rbd, source.name == nil { throw .storage("element 'name' is mandatory for RBD pool") }
         switch kind {
         case .logical, .rbd, .sheepdog, .gluster, .zfs, .vstorage:
             if source.name == nil { source.name = name }

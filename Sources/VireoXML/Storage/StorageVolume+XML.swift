@@ -70,7 +70,8 @@ extension VolumeTarget {
         self.init(path: element.childText("path"))
         if let word = element.child("format")?.attribute("type") {
             let known = kind.volumeFormats
-            guard known.isEmpty || known.contains(word) else {
+            // libvirt lists "none" among the formats of files, and takes it from nobody.
+            guard known.isEmpty || known.contains(word) && (word != "none" || kind == .disk) else {
                 throw VireoError(.configUnsupported, "unknown volume format type \(word)", origin: .storage)
             }
             format = word

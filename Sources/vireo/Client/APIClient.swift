@@ -76,15 +76,49 @@ struct APIClient: Sendable {
 
     typealias Parts = NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
 
+    /// Sends `call` with a body that comes piece by piece, until `next` has no more, and reads a JSON answer.
+    ///
+    /// - Throws: `CLIError` with the daemon's reason, which may come before all of the body was sent; what `next` throws.
+    func upload(
+        _ call: Call, contentType: String, _ next: @escaping @Sendable () async throws -> [UInt8]?
+    ) async throws -> JSONValue {
+        let channel = try await connect()
+        var head = Self.head(call)
+        head.headers.add(name: "content-type", value: contentType)
+        head.headers.add(name: "transfer-encoding", value: "chunked")
+        let request = head
+        let socket = socket
+        let bytes = try await channel.executeThenClose { inbound, outbound in
+            try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
+                group.addTask {
+                    try? await outbound.write(.head(request))
+                    while let piece = try await next() {
+                        // Where the daemon takes no more, its answer says why.
+                        guard (try? await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: piece))))) != nil else { return nil }
+                    }
+                    try? await outbound.write(.end(nil))
+                    return nil
+                }
+                group.addTask {
+                    var parts = inbound.makeAsyncIterator()
+                    return try await Self.answer(&parts, socket)
+                }
+                defer { group.cancelAll() }
+                while let result = try await group.next() {
+                    if let bytes = result { return bytes }
+                }
+                return []
+            }
+        }
+        return bytes.isEmpty ? .null : try Self.parse(bytes)
+    }
+
     private func exchange<Answer: Sendable>(
         _ call: Call, _ read: @escaping @Sendable (HTTPResponseHead, inout Parts) async throws -> Answer
     ) async throws -> Answer {
         let channel = try await connect()
         return try await channel.executeThenClose { inbound, outbound in
-            var head = HTTPRequestHead(version: .http1_1, method: call.method, uri: call.uri)
-            head.headers.add(name: "host", value: "localhost")
-            head.headers.add(name: "connection", value: "close")
-            head.headers.add(name: "user-agent", value: "vireo/\(VireoVersion.text)")
+            var head = Self.head(call)
             var content: ByteBuffer?
             switch call.body {
             case .none: break
@@ -104,6 +138,24 @@ struct APIClient: Sendable {
             }
             return try await read(answer, &parts)
         }
+    }
+
+    private static func head(_ call: Call) -> HTTPRequestHead {
+        var head = HTTPRequestHead(version: .http1_1, method: call.method, uri: call.uri)
+        head.headers.add(name: "host", value: "localhost")
+        head.headers.add(name: "connection", value: "close")
+        head.headers.add(name: "user-agent", value: "vireo/\(VireoVersion.text)")
+        return head
+    }
+
+    /// The body of an answer that says that all is well.
+    private static func answer(_ parts: inout Parts, _ socket: FilePath) async throws -> [UInt8] {
+        guard case .head(let head) = try await parts.next() else {
+            throw CLIError(.noDaemon, "the daemon at \(socket) closed the connection without an answer")
+        }
+        let bytes = try await collect(&parts)
+        guard (200..<300).contains(head.status.code) else { throw error(head.status, bytes) }
+        return bytes
     }
 
     private func connect() async throws -> NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart> {

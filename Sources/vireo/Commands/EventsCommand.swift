@@ -21,15 +21,20 @@ struct EventsCommand: DaemonCommand {
     @Option(name: [.customShort("n"), .long], help: ArgumentHelp("End after so many events.", valueName: "count"))
     var count: Int?
 
+    @Flag(name: .long, help: "Of networks, pools, node devices and secrets, too.")
+    var objects = false
+
     /// Ends the stream from within its consumer.
     private struct Enough: Error {}
 
     func run() async throws {
-        let query = domain.map { [(name: "domain", value: $0)] } ?? []
+        var query = domain.map { [(name: "domain", value: $0)] } ?? []
+        if objects { query.append(("objects", "true")) }
+        let call = APIClient.Call(method: .GET, path: "/events", query: query, timeout: nil)
         let state = NIOLockedValueBox((parser: EventStreamParser(), seen: 0))
         let (json, count) = (options.json, count)
         do {
-            try await connect().stream(.init(method: .GET, path: "/events", query: query, timeout: nil)) { bytes in
+            try await connect().stream(call) { bytes in
                 for event in state.withLockedValue({ $0.parser.feed(bytes) }) {
                     guard let data = try? JSONValue.parse(event.data) else { continue }
                     Terminal.standardOutput.write((json ? data.text : Self.line(of: data, style: .standardOutput)) + "\n")
@@ -46,7 +51,8 @@ struct EventsCommand: DaemonCommand {
     /// One event for a person: time, machine, what, details.
     static func line(of event: JSONValue, style: Style) -> String {
         let time = event["time"]?.stringValue ?? ""
-        let name = event["domain"]?["name"]?.stringValue ?? "-"
+        let object = ["domain", "pool", "network", "nodeDevice", "secret"].lazy.compactMap { event[$0] }.first
+        let name = object?["name"]?.stringValue ?? object?["usage"]?.stringValue ?? "-"
         let details = (event["detail"]?.objectValue?.members ?? []).map { member in
             "\(member.key)=\(member.value.stringValue ?? member.value.text)"
         }

@@ -15,12 +15,19 @@ enum StorageTable {
             rows: pools.map { pool in
                 [
                     Table.Cell(pool["name"]?.stringValue ?? ""), Table.Cell(pool["type"]?.stringValue ?? ""),
-                    Table.Cell(pool["state"]?.stringValue ?? ""), Table.Cell("\(pool["volumes"]?.intValue ?? 0)"),
+                    Table.Cell(state(of: pool)), Table.Cell("\(pool["volumes"]?.intValue ?? 0)"),
                     Table.Cell(Format.bytes(pool["capacityBytes"]?.uint64Value ?? 0)),
                     Table.Cell(Format.bytes(pool["availableBytes"]?.uint64Value ?? 0)),
                     Table.Cell(pool["path"]?.stringValue ?? "-"),
                 ]
             })
+    }
+
+    /// The state, with how long the space lasts where that is not long.
+    private static func state(of pool: JSONValue) -> String {
+        let state = pool["state"]?.stringValue ?? ""
+        guard let level = pool["space"]?.stringValue, level != "fine" else { return state }
+        return state + (pool["fullInSeconds"]?.int64Value.map { ", full in \(Format.duration(seconds: $0))" } ?? ", nearly full")
     }
 
     /// Of what `/v1/pools/{pool}/volumes` answers.

@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Glibc
 import NIOHTTP1
-import SystemPackage
 import VireoCore
 
 /// `vireo volume`
@@ -13,7 +11,7 @@ struct VolumeCommand: AsyncParsableCommand {
         commandName: "volume", abstract: "Manage the volumes of storage pools: disk images and devices.",
         subcommands: [
             VolumeListCommand.self, VolumeCreateCommand.self, VolumeCloneCommand.self, VolumeResizeCommand.self,
-            VolumeDownloadCommand.self, VolumeRemoveCommand.self,
+            VolumeUploadCommand.self, VolumeDownloadCommand.self, VolumeRemoveCommand.self,
         ])
 }
 
@@ -135,41 +133,14 @@ struct VolumeResizeCommand: DaemonCommand {
     }
 }
 
-/// `vireo volume download`
-struct VolumeDownloadCommand: DaemonCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "download", abstract: "Copy a volume's file out of its pool, byte by byte.")
-
-    @OptionGroup var global: GlobalOptions
-    @ParentCommand var parent: Vireo
-    @OptionGroup var about: VolumeArgument
-
-    @Argument(help: ArgumentHelp("The file to make; it must not be there yet.", valueName: "file"), completion: .file())
-    var file: String
-
-    func run() async throws {
-        let client = try await connect()
-        let target = FilePath(file)
-        let output = try FileDescriptor.open(
-            target, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: [.ownerReadWrite])
-        defer { try? output.close() }
-        do {
-            let call = APIClient.Call(method: .GET, path: about.path + "/content", timeout: nil)
-            try await client.stream(call) { _ = try output.writeAll($0) }
-        } catch {
-            // Half a file is worse than none.
-            unlink(file)
-            throw error
-        }
-        if !options.json { print(file) }
-    }
-}
-
 /// `vireo volume rm`
 struct VolumeRemoveCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "rm", abstract: "Delete a volume.",
-        discussion: "Refused while a machine names it or an image stands on it; the error says who.",
+        discussion: """
+            Refused while a running machine uses it, or an image or a snapshot stands on it; the error says who. The disk of a machine \
+            that is off may go. With --dry-run nothing is done; instead the file is named that would go, and who names it.
+            """,
         aliases: ["remove", "delete"])
 
     @OptionGroup var global: GlobalOptions
@@ -178,10 +149,17 @@ struct VolumeRemoveCommand: DaemonCommand {
 
     @Flag(name: .shortAndLong, help: "Delete it all the same, unless a running machine needs it.")
     var force = false
+    @Flag(name: .long, help: "Only say what would be removed, and who names it.")
+    var dryRun = false
 
     func run() async throws {
-        _ = try await connect().json(
-            .init(method: .DELETE, path: about.path, query: force ? [("force", "true")] : []))
-        if !options.json { print("\(about.volume) deleted") }
+        var query: [(name: String, value: String)] = []
+        if force { query.append(("force", "true")) }
+        if dryRun { query.append(("dryRun", "true")) }
+        let answer = try await connect().json(.init(method: .DELETE, path: about.path, query: query))
+        if options.json { return answer.print() }
+        guard dryRun else { return print("\(about.volume) deleted") }
+        for path in answer["removed"]?.arrayValue ?? [] { print("would remove \(path.stringValue ?? "")") }
+        for name in answer["namedBy"]?.arrayValue ?? [] { print("is named by \(name.stringValue ?? "")") }
     }
 }

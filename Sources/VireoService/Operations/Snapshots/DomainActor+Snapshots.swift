@@ -90,7 +90,7 @@ extension DomainActor {
             let disk = definition.devices.disks[index]
             guard case .volume(let own) = disk.source.location, !disk.isReadOnly, disk.kind == .disk else { continue }
             let placed = own.place == nil ? try hypervisor.placingVolume(disk) : disk
-            guard case .volume(let volume) = placed.source.location, let place = volume.place else { continue }
+            guard case .volume(let volume) = placed.source.location, let place = volume.place, place.unit == nil else { continue }
             definition.devices.disks[index] = placed
             definition.devices.disks[index].source.location = place.isDevice ? .block(place.path) : .file(place.path)
         }
