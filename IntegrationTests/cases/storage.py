@@ -183,6 +183,18 @@ def full(t):
     host.virsh("vol-upload", "v.raw", t.path("data"), "--pool", "small", fails=True)
     t.equal(os.listdir(path), ["v.raw"], "what is left")
     t.equal(os.path.getsize(path + "/v.raw"), 1 << 20, "the volume is as it was")
+    with open(t.path("much"), "wb") as file:
+        file.write(os.urandom(12 << 20))
+    for name in ("v.raw", "new.raw"):
+        t.true("No space left" in host.vireo("volume", "upload", "small", name, t.path("much"), fails=True), "why it failed")
+    large = t.path("large")
+    os.makedirs(large)
+    connection.storagePoolCreateXML(POOL % ("large", large), 0)
+    shutil.copy(t.path("much"), large + "/much.raw")
+    host.virsh("pool-refresh", "large")
+    for form in ("raw", "qcow2"):
+        host.vireo("volume", "clone", "large", "much.raw", "copy", "--to", "small", "--format", form, fails=True)
+    t.equal(os.listdir(path), ["v.raw"], "what is left")
     host.virsh("vol-resize", "v.raw", "50M", "--pool", "small", "--allocate", fails=True)
     t.equal(os.path.getsize(path + "/v.raw"), 1 << 20, "the volume is as it was")
 
