@@ -61,7 +61,8 @@ let package = Package(
         .target(
             name: "VireoHTTP",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoNetwork", "VireoQEMU", "VireoService",
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoImage", "VireoNetwork", "VireoQEMU",
+                "VireoService",
                 "VireoStorage",
                 hummingbird, httpTypes, nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
@@ -71,8 +72,8 @@ let package = Package(
         .executableTarget(
             name: "vireod",
             dependencies: [
-                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoQEMU", "VireoStore", "VireoService",
-                "VireoLibvirt", "VireoHTTP", argumentParser, nioCore, nioPosix, log, system,
+                "CVireo", "VireoCore", "VireoModel", "VireoXML", "VireoHost", "VireoQEMU", "VireoStore", "VireoImage",
+                "VireoService", "VireoLibvirt", "VireoHTTP", argumentParser, nioCore, nioPosix, log, system,
             ]),
         // Calls on files, a jail, and libdeflate, ISA-L's igzip, zstd and libext2fs as the system has them.
         .target(

@@ -19,7 +19,9 @@ KINDS = ("internal disk", "internal full", "external disk", "external full")
 POSITIONS = ("leaf", "middle", "branch", "root")
 STATES = ("running", "paused", "off")
 COUNTS = (1, 3)
-# All of the matrix (make snapshot-matrix), else every so many of it.
+# Where the disks lie, and with which firmware the domain starts, beside files and BIOS.
+VARIANTS = (("volume", "BIOS"), ("file", "UEFI"), ("volume", "UEFI"))
+# All of the matrix (make matrix), else every so many of it.
 EVERY = 1 if os.environ.get("VIREO_SNAPSHOT_MATRIX") == "all" else 12
 REGION = 1 << 20
 REGIONS = 8
@@ -35,8 +37,9 @@ def run(*command):
 class Machine:
     """A domain whose disks are written from outside the guest, by QEMU while it runs, and what is to be on them."""
 
-    def __init__(self, t, host, name, count, folder=None, firmware=""):
+    def __init__(self, t, host, name, count, folder=None, firmware="", storage="file"):
         self.t, self.host, self.name = t, host, name
+        self.firmware, self.storage = firmware, storage
         self.folder = folder or t.path(name)
         os.makedirs(self.folder)
         os.chmod(self.folder, 0o777)
@@ -46,6 +49,12 @@ class Machine:
             run("qemu-img", "create", "-q", "-f", "qcow2", path, "%d" % (REGION * REGIONS))
         xml = domain_xml(t.assets, name, boots=False, memory_mib=64 if firmware else 32, serial="",
                          devices="".join(disk_xml(self.bases[target], target) for target in self.targets))
+        if storage == "volume":
+            host.virsh("pool-create-as", "pool-" + name, "dir", "--target", self.folder)
+            for path in self.bases.values():
+                xml = xml.replace("<source file='%s'/>" % path,
+                                  "<source pool='pool-%s' volume='%s'/>" % (name, os.path.basename(path)))
+            xml = xml.replace("<disk type='file'", "<disk type='volume'")
         host.define(xml.replace("<os>", "<os%s>" % firmware))
         self.content = {target: [0] * REGIONS for target in self.targets}
         self.saved = {}
@@ -82,7 +91,8 @@ class Machine:
         raise Failure("no disk " + target)
 
     def source(self, target):
-        return self.file(target)
+        # A volume of a pool is named by that.
+        return self.file(target) or self.bases[target]
 
     def io(self, target, *commands):
         """Has the disk written: by QEMU while the domain runs, which says nothing about it, else by qemu-io."""
@@ -167,7 +177,9 @@ class Machine:
         self.go("off")
         for target in self.targets:
             run("qemu-img", "check", "-q", self.source(target))
-        self.virsh("undefine", self.name, "--snapshots-metadata")
+        self.virsh("undefine", self.name, "--snapshots-metadata", *(["--nvram"] if self.firmware else []))
+        if self.storage == "volume":
+            self.virsh("pool-destroy", "pool-" + self.name)
 
 
 def build(machine, kind, position, state):
@@ -187,8 +199,8 @@ def build(machine, kind, position, state):
     machine.go(state)
 
 
-def one(t, host, number, operation, kind, position, state, count):
-    machine = Machine(t, host, "m%d" % number, count)
+def one(t, host, number, operation, kind, position, state, count, storage, firmware):
+    machine = Machine(t, host, "m%d" % number, count, firmware=" firmware='efi'" if firmware == "UEFI" else "", storage=storage)
     build(machine, kind, position, state)
     if operation == "revert":
         machine.revert("t")
@@ -211,20 +223,24 @@ def one(t, host, number, operation, kind, position, state, count):
 
 
 def matrix(operation, kind):
-    combinations = list(itertools.product(POSITIONS, STATES, COUNTS))
+    combinations = [(*plain, "file", "BIOS") for plain in itertools.product(POSITIONS, STATES, COUNTS)]
     offset = (KINDS.index(kind) * 5 + (operation == "delete") * 7) % len(combinations)
+    variants = [(position, state, 1, *variant) for position, state in itertools.product(POSITIONS, STATES) for variant in VARIANTS]
+    place = (KINDS.index(kind) * 13 + (operation == "delete") * 19) % len(variants)
 
     @test("Matrix: %s of %s snapshots at every place in the tree, in every state, of one disk and of three" % (operation, kind),
-          seconds=900)
+          seconds=1800 if EVERY == 1 else 900)
     def body(t):
         host = t.daemon()
-        for number, (position, state, count) in enumerate(combinations):
-            if (number + offset) % EVERY:
+        chosen = [combination for number, combination in enumerate(combinations) if (number + offset) % EVERY == 0]
+        chosen += variants if EVERY == 1 else [variants[place]]
+        for number, combination in enumerate(chosen):
+            if combination[-1] == "UEFI" and not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
                 continue
             try:
-                one(t, host, number, operation, kind, position, state, count)
+                one(t, host, number, operation, kind, *combination)
             except Failure as failure:
-                raise Failure("%s, %s, %s, %d disks: %s" % (kind, position, state, count, failure)) from None
+                raise Failure("%s, %s: %s" % (kind, ", ".join(str(part) for part in combination), failure)) from None
 
     return body
 
@@ -359,9 +375,10 @@ def killed_while_taking(t):
 @test("The daemon is killed at each phase of going back to a snapshot, and of deleting one, QEMU with it or not", seconds=400)
 def killed_while_changing(t):
     places = [("snapshot-revert:" + phase, "revert") for phase in ("files", "stop", "apply", "start", "end")]
-    places += [("snapshot-delete:" + phase, "delete") for phase in ("images", "merge", "pivoted", "remove", "end")]
+    places += [("snapshot-delete:" + phase, "delete") for phase in ("images", "merge", "remove", "end")]
+    places.append(("layer-merge:pivoted", "delete"))
     cases = [case for case in itertools.product(places, ("external disk", "internal full"), (False, True))
-             if (case[0][0] != "snapshot-delete:pivoted" or case[1] == "external disk")
+             if (case[0][0] != "layer-merge:pivoted" or case[1] == "external disk")
              # QEMU is gone by then, or nothing is left to do.
              and not (case[2] and case[0][0].rpartition(":")[2] in ("apply", "start", "end"))]
     for number, ((place, operation), kind, dies_too) in enumerate(cases):
@@ -572,3 +589,102 @@ def sockets(t):
         t.equal(host.virsh("domstate", "agent"), "running")
     host.virsh("destroy", "agent")
     host.virsh("start", "agent")
+
+
+@test("The state of an emulated TPM goes with snapshots, and is removed with them", seconds=60)
+def tpm(t):
+    if not os.path.exists("/usr/bin/swtpm"):
+        raise Skip("no swtpm")
+    host = t.daemon()
+    machine = Machine(t, host, "trusted", 1)
+    host.define(machine.domain.XMLDesc().replace(
+        "</devices>", "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>"))
+    machine.go("running")
+    state = os.path.join(host.root, "state", "tpm", machine.domain.UUIDString(), "tpm2", "tpm2-00.permall")
+    t.wait(lambda: os.path.exists(state) and os.path.getsize(state), 10, "swtpm to keep something")
+    for kind in ("internal full", "external disk", "internal disk"):
+        machine.go("running" if kind == "internal full" else "off")
+        machine.take(kind, "s")
+        machine.go("off")
+        with open(state, "rb") as file:
+            taken = file.read()
+        with open(state, "ab") as file:
+            file.write(b"later on")
+        machine.revert("s")
+        if kind != "internal full":
+            with open(state, "rb") as file:
+                t.true(file.read() == taken, "the TPM is what it was, " + kind)
+        machine.go("off")
+        machine.delete("s")
+    t.equal(os.listdir(os.path.join(host.root, "state", "snapshots")), [])
+    machine.go("running")
+    machine.go("off")
+
+
+@test("A transient domain goes back to snapshots, also when the daemon is killed meanwhile, and stays transient", seconds=120)
+def transient(t):
+    host = t.daemon()
+    machine = Machine(t, host, "fleeting", 1)
+    machine.go("running")
+    machine.write()
+    host.virsh("undefine", "fleeting")
+    machine.take("internal full", "full")
+    machine.take("external disk", "disk")
+    text = host.virsh("snapshot-revert", "fleeting", "disk", fails=True)
+    t.true("transient domain needs to request run or pause" in text, text)
+    machine.revert("disk", "--running")
+    t.true(not machine.domain.isPersistent(), "still transient")
+    machine.write()
+    machine.revert("full")
+    t.true(not machine.domain.isPersistent(), "still transient")
+    t.equal(machine.names(), ["full", "disk"])
+    for place in ("files", "stop", "apply", "start", "end"):
+        host.kill()
+        host.environment["VIREO_CRASH_AT"] = "snapshot-revert:" + place
+        host.start()
+        try:
+            host.virsh("snapshot-revert", "fleeting", "full", seconds=60)
+        except CommandFailure:
+            pass
+        host.process.wait(30)
+        host.forget_connections()
+        del host.environment["VIREO_CRASH_AT"]
+        host.start()
+        t.wait(lambda: not machine.domain.isPersistent(), 10, "no definition to be left at " + place)
+        t.equal(machine.state, "running", "state after a crash at " + place)
+        machine.content = {target: list(regions) for target, regions in machine.saved["full"].items()}
+        try:
+            machine.check("after a crash at " + place)
+        except Failure:
+            t.true(place in ("files", "stop"), "an old state only where nothing had been thrown away")
+        machine.revert("full")
+
+
+@test("A branch that going back left becomes a snapshot of its own, can be gone back to, and goes with it", seconds=60)
+def adopted(t):
+    host = t.daemon()
+    for state in ("off", "running"):
+        machine = Machine(t, host, "twig-" + state, 2)
+        machine.go(state)
+        machine.take("external disk", "s")
+        machine.write()
+        left = {target: list(regions) for target, regions in machine.content.items()}
+        machine.revert("s", *(["--running"] if state == "running" else []))
+        machine.write()
+        t.true("Kept branch" in host.vireo("snapshot", "show", machine.name, "s"), "show names it")
+        host.vireo("snapshot", "adopt", machine.name, "s", "twig")
+        t.true("keeps no branch" in host.vireo("snapshot", "adopt", machine.name, "s", "again", fails=True), "once")
+        t.equal(sorted(machine.names()), ["s", "twig"])
+        t.equal(host.virsh("snapshot-current", machine.name, "--name"), "s")
+        machine.saved["twig"] = left
+        host.restart()
+        machine.revert("twig")
+        machine.go("off")
+        machine.write()
+        machine.revert("s")
+        machine.revert("twig")
+        machine.delete("s")
+        machine.revert("twig")
+        machine.delete("twig")
+        machine.check_files()
+        machine.remove()

@@ -77,6 +77,17 @@ static int make_ruleset(const struct vireo_jail *jail) {
     return ruleset;
 }
 
+static int argument_count;
+static char **arguments;
+
+// glibc hands them to constructors; /proc, where others look for them, cannot be read in a jail.
+__attribute__((constructor)) static void keep_arguments(int count, char **values) {
+    argument_count = count;
+    arguments = values;
+}
+
+const char *vireo_argument(int index) { return index >= 0 && index < argument_count ? arguments[index] : NULL; }
+
 struct start {
     const struct vireo_jail *jail;
     int ruleset;

@@ -109,6 +109,8 @@ public final class Hypervisor: Sendable {
         await autostartNetworks()
         watchConsoleLogs()
         await autostart()
+        watchSchedules()
+        watchChains()
     }
 
     /// Lets go of the guests, which run on, and closes the store.

@@ -24,6 +24,8 @@ package struct ServiceConfiguration: Sendable {
     package var saveCompression = SaveCompression.raw
     /// Whether the network `default` is made at the first start: by the host's own daemon.
     package var makesDefaultNetwork = false
+    /// What is done about chains of images that get deep.
+    package var chainGuard = ChainGuard()
     package var logger: Logger
 
     package init(

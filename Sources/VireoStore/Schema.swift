@@ -17,6 +17,7 @@ enum Schema {
         migrator.registerMigration("filter addresses", migrate: addFilterAddresses)
         migrator.registerMigration("blockjobs", migrate: createCheckpoints)
         migrator.registerMigration("backups", migrate: createBackups)
+        migrator.registerMigration("schedules", migrate: createSchedules)
         return migrator
     }
 

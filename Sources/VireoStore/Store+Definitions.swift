@@ -42,6 +42,7 @@ extension Store {
             if runs != true {
                 try Self.deleteSnapshots(of: uuid, in: database)
                 try Self.deleteCheckpoints(of: uuid, in: database)
+                try Self.deleteSchedules(of: uuid, in: database)
             }
         }
     }

@@ -69,6 +69,7 @@ extension Store {
             if isDefined != true {
                 try Self.deleteSnapshots(of: uuid, in: database)
                 try Self.deleteCheckpoints(of: uuid, in: database)
+                try Self.deleteSchedules(of: uuid, in: database)
             }
         }
     }

@@ -67,6 +67,9 @@ struct Daemon {
             paths: paths, hostname: options.hostname, hostUUID: options.uuid.flatMap { DomainUUID($0) },
             qemuUser: options.qemuUser, isPrivileged: geteuid() == 0, logger: logger)
         configuration.saveCompression = SaveCompression(rawValue: options.saveImageFormat) ?? .raw
+        configuration.chainGuard = ChainGuard(
+            limit: options.chainDepthLimit, policy: ChainGuard.Policy(rawValue: options.chainDepthPolicy) ?? .warn,
+            quietHours: QuietHours(options.quietHours) ?? ChainGuard().quietHours)
         // A daemon with a directory of its own leaves the host's network alone.
         configuration.makesDefaultNetwork = options.root == nil && geteuid() == 0
         return configuration

@@ -52,6 +52,24 @@ struct DaemonOptions: ParsableArguments {
             valueName: "format"))
     var saveImageFormat = "raw"
 
+    @Option(
+        name: .customLong("chain-depth-limit"),
+        help: ArgumentHelp(
+            "Layers that the chain of a disk may have before somebody is told; 0 for any number.", valueName: "number"))
+    var chainDepthLimit = 32
+
+    @Option(
+        name: .customLong("chain-depth-policy"),
+        help: ArgumentHelp(
+            "What is done about deeper chains: warn, or merge (in the quiet hours, what nobody needs for itself).",
+            valueName: "policy"))
+    var chainDepthPolicy = "warn"
+
+    @Option(
+        name: .customLong("quiet-hours"),
+        help: ArgumentHelp("When the daemon may merge layers by itself, in the host's time zone.", valueName: "hh:mm-hh:mm"))
+    var quietHours = "02:00-05:00"
+
     @Option(name: .long, help: "How much to log: trace, debug, info, notice, warning, error, critical.")
     var logLevel = "info"
 
@@ -59,6 +77,15 @@ struct DaemonOptions: ParsableArguments {
         guard Logger.Level(rawValue: logLevel) != nil else { throw ValidationError("--log-level: '\(logLevel)' is no level") }
         guard SaveCompression(rawValue: saveImageFormat) != nil else {
             throw ValidationError("--save-image-format: '\(saveImageFormat)' is none of raw, gzip, bzip2, xz, lzop, zstd")
+        }
+        guard (0...200).contains(chainDepthLimit) else {
+            throw ValidationError("--chain-depth-limit: \(chainDepthLimit) is not from 0 to 200")
+        }
+        guard ChainGuard.Policy(rawValue: chainDepthPolicy) != nil else {
+            throw ValidationError("--chain-depth-policy: '\(chainDepthPolicy)' is neither warn nor merge")
+        }
+        guard QuietHours(quietHours) != nil else {
+            throw ValidationError("--quiet-hours: '\(quietHours)' is not of the form 02:00-05:00")
         }
         if let uuid, DomainUUID(uuid) == nil { throw ValidationError("--uuid: '\(uuid)' is not a UUID") }
         if let root, !root.hasPrefix("/") { throw ValidationError("--root: '\(root)' is not an absolute path") }

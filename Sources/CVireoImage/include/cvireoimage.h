@@ -106,6 +106,9 @@ struct vireo_jail {
     uint64_t open_files;
 };
 
+// An argument of this program, 0 its name; NULL beyond the last.
+const char *vireo_argument(int index);
+
 // Starts a program without network, without privileges, and with the named files only. ENOSYS: the kernel has no Landlock.
 // It is killed when the thread that started it ends.
 int vireo_jail_start(const struct vireo_jail *jail, pid_t *pid, int *pidfd);

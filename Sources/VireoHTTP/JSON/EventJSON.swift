@@ -49,6 +49,8 @@ package enum EventJSON {
         case .memoryFailure(let recipient, let action, let flags):
             [("recipient", JSONValue(recipient)), ("action", JSONValue(action)), ("flags", JSONValue(flags))]
         case .memoryDeviceSizeChange(let alias, let size): [("device", .string(alias)), ("sizeBytes", JSONValue(size.bytes))]
+        case .chainDepth(let target, let depth, let limit):
+            [("target", .string(target)), ("depth", JSONValue(depth)), ("limit", JSONValue(limit))]
         case .monitor(let name, _, _, let details): [("name", .string(name)), ("data", .optional(details))]
         case .reboot, .controlError, .pmWakeup, .pmSuspend, .pmSuspendDisk: []
         }

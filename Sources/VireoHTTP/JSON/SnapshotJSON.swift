@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import VireoCore
+import VireoImage
 import VireoModel
 import VireoService
 
@@ -33,6 +34,30 @@ enum SnapshotJSON {
         return .members([
             ("dryRun", true), ("written", list(preview.written)), ("removed", list(preview.removed)),
             ("kept", list(preview.kept)),
+        ])
+    }
+
+    static func difference(_ disk: DiskDifference) -> JSONValue {
+        let ranges = disk.ranges.map { range -> JSONValue in
+            .members([("offset", JSONValue(range.lowerBound)), ("length", JSONValue(range.upperBound - range.lowerBound))])
+        }
+        let systems = disk.fileSystems.map { system -> JSONValue in
+            let changes = system.changes.map { change -> JSONValue in
+                .members([
+                    ("path", .string(change.path)), ("change", .string(change.kind.rawValue)),
+                    ("oldSize", .optional(change.oldSize)), ("newSize", .optional(change.newSize)),
+                ])
+            }
+            return .members([
+                ("partition", system.partition.map { JSONValue($0) }), ("kind", .optional(system.kind)),
+                ("problem", .optional(system.problem)), ("truncated", .bool(system.isTruncated)), ("files", .array(changes)),
+            ])
+        }
+        return .members([
+            ("disk", .string(disk.target)),
+            ("changedBytes", JSONValue(disk.ranges.reduce(0) { $0 + $1.upperBound - $1.lowerBound })),
+            ("truncated", .bool(disk.isTruncated)), ("blocks", .array(ranges)), ("fileSystems", .array(systems)),
+            ("problem", .optional(disk.problem)),
         ])
     }
 

@@ -70,6 +70,75 @@ extension OpenAPISchemas {
               "force": {"type": "boolean", "default": false},
               "resetNVRAM": {"type": "boolean", "default": false}
             }
+          },
+          "ScheduleRequest": {
+            "type": "object", "additionalProperties": false, "required": ["name"],
+            "description": "At least one of hourly, daily and weekly; 100 together at most.",
+            "properties": {
+              "name": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$"},
+              "kind": {
+                "enum": ["external", "internal", "checkpoint"], "default": "external",
+                "description": "Disks in new overlays, disks inside their images, or those and the memory of a running domain."
+              },
+              "hourly": {"type": "integer", "minimum": 0, "maximum": 100, "description": "How many hours have a snapshot."},
+              "daily": {"type": "integer", "minimum": 0, "maximum": 100},
+              "weekly": {"type": "integer", "minimum": 0, "maximum": 100},
+              "quiesce": {"type": "boolean", "default": true, "description": "Freeze file systems, where the guest's agent answers."}
+            }
+          },
+          "Schedule": {
+            "type": "object", "required": ["name", "kind", "hourly", "daily", "weekly", "quiesce", "domain", "snapshots"],
+            "properties": {
+              "name": {"type": "string"}, "kind": {"type": "string"}, "hourly": {"type": "integer"}, "daily": {"type": "integer"},
+              "weekly": {"type": "integer"}, "quiesce": {"type": "boolean"},
+              "domain": {
+                "type": "object", "required": ["uuid", "name"],
+                "properties": {"uuid": {"type": "string", "format": "uuid"}, "name": {"type": "string"}}
+              },
+              "lastRun": {"type": "string", "format": "date-time"}, "lastTry": {"type": "string", "format": "date-time"},
+              "outcome": {"type": "string", "description": "What came of the last try."},
+              "snapshots": {"type": "array", "items": {"type": "string"}, "description": "Those that are there, oldest first."}
+            }
+          },
+          "ScheduleList": {
+            "type": "object", "required": ["schedules"],
+            "properties": {"schedules": {"type": "array", "items": {"$ref": "#/components/schemas/Schedule"}}}
+          },
+          "AdoptRequest": {
+            "type": "object", "additionalProperties": false, "required": ["name"],
+            "properties": {"name": {"type": "string", "description": "Of the new snapshot."}}
+          },
+          "SnapshotDifference": {
+            "type": "object", "required": ["disks"],
+            "properties": {"disks": {"type": "array", "items": {
+              "type": "object", "required": ["disk", "changedBytes", "truncated", "blocks", "fileSystems"],
+              "properties": {
+                "disk": {"type": "string"}, "changedBytes": {"type": "integer", "description": "In blocks of 64 KiB."},
+                "truncated": {"type": "boolean", "description": "There are more blocks than are told."},
+                "blocks": {"type": "array", "items": {
+                  "type": "object", "required": ["offset", "length"],
+                  "properties": {"offset": {"type": "integer"}, "length": {"type": "integer"}}
+                }},
+                "problem": {"type": "string", "description": "Why no file system was looked at."},
+                "fileSystems": {"type": "array", "items": {
+                  "type": "object", "required": ["truncated", "files"],
+                  "properties": {
+                    "partition": {"type": "integer"}, "kind": {"type": "string"}, "truncated": {"type": "boolean"},
+                    "problem": {"type": "string", "description": "Why its files are not told."},
+                    "files": {"type": "array", "items": {
+                      "type": "object", "required": ["path", "change"],
+                      "properties": {
+                        "path": {"type": "string"}, "change": {"enum": ["added", "changed", "removed"]},
+                        "oldSize": {"type": "integer"}, "newSize": {"type": "integer"}
+                      }
+                    }}
+                  }
+                }}
+              }
+            }}}
+          },
+          "ScheduleOutcome": {
+            "type": "object", "required": ["outcome"], "properties": {"outcome": {"type": "string"}}
           }
         }
         """#

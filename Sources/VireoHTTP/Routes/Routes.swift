@@ -5,7 +5,8 @@
 package enum Routes {
     package static let all: [Route] =
         HostRoutes.all + DomainRoutes.all + PowerRoutes.all + XMLRoutes.all + ConsoleRoutes.all + LogRoutes.all
-        + DiskRoutes.all + SnapshotRoutes.all + StatisticsRoutes.all + EventRoutes.all + OperationRoutes.all + ChainRoutes.all
+        + DiskRoutes.all + SnapshotRoutes.all + ScheduleRoutes.all + StatisticsRoutes.all + EventRoutes.all + OperationRoutes.all
+        + ChainRoutes.all
         + BlockJobRoutes.all + BackupRoutes.all
         + PoolRoutes.all + VolumeRoutes.all
         + NetworkRoutes.all + NICRoutes.all + SecretRoutes.all

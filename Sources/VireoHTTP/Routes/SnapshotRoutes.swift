@@ -9,7 +9,7 @@ import VireoXML
 
 /// Taking, listing, going back to and deleting snapshots of domains.
 enum SnapshotRoutes {
-    static let all = [list, get, create, revert, delete]
+    static let all = [list, get, create, revert, delete, difference, adopt]
 
     /// A snapshot with memory on slow storage, or a merge of large layers, may take this long.
     private static let patience = Duration.seconds(3600)
@@ -103,6 +103,41 @@ enum SnapshotRoutes {
         return .json(SnapshotJSON.summary(try domain.view.snapshot(named: name), of: domain.view))
     }
 
+    private static let adopt = Route(
+        .post, "/v1/domains/{domain}/snapshots/{snapshot}/adopt",
+        .init(
+            operationID: "adoptBranch", tag: "snapshots",
+            summary: "Makes a snapshot of the branch that going back from here left, so that it can be gone back to.",
+            body: [.init(mediaType: "application/json", schema: "AdoptRequest")], answer: .json(schema: "Snapshot"))
+    ) { request in
+        var body = try request.json()
+        guard let name = try body.string("name") else { throw body.missing("name") }
+        try body.finish()
+        let domain = try request.domain()
+        try await domain.adoptBranch(of: request.parameters["snapshot"] ?? "", as: name, client: request.client)
+        return .json(SnapshotJSON.summary(try domain.view.snapshot(named: name), of: domain.view))
+    }
+
+    private static let difference = Route(
+        .get, "/v1/domains/{domain}/snapshots/{snapshot}/diff",
+        .init(
+            operationID: "diffSnapshot", tag: "snapshots",
+            summary: "What the disks differ in between a snapshot and another one, or now: blocks, and files of ext and FAT.",
+            query: [
+                .init(name: "to", kind: .string, summary: "The later snapshot; left out: now."),
+                .init(name: "disk", kind: .string, summary: "One disk, by its name in the machine."),
+                .init(name: "files", kind: .boolean, summary: "Whether files are compared; true if left out."),
+                .init(name: "pause", kind: .boolean, summary: "Whether a running guest may be stopped meanwhile."),
+            ],
+            answer: .json(schema: "SnapshotDifference")),
+        deadline: patience
+    ) { request in
+        let disks = try await request.domain().snapshotDifference(
+            request.parameters["snapshot"] ?? "", to: request.query("to"), disk: request.query("disk"),
+            files: try request.flag("files") ?? true, pauses: try request.flag("pause") ?? false, client: request.client)
+        return .json(.members([("disks", .array(disks.map(SnapshotJSON.difference)))]))
+    }
+
     private enum Scope: String, CaseIterable { case only, withChildren, childrenOnly }
 
     private static let delete = Route(
@@ -132,12 +167,5 @@ enum SnapshotRoutes {
         }
         try await domain.deleteSnapshot(name, options: options, client: request.client)
         return .json(SnapshotJSON.list(of: domain.view))
-    }
-}
-
-extension Disk {
-    /// Whether a snapshot can lie inside its image.
-    fileprivate var canHoldSnapshots: Bool {
-        driver.format == .qcow2 && !isReadOnly && !isShareable && kind == .disk && !source.isEmpty
     }
 }

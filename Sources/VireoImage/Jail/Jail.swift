@@ -20,13 +20,13 @@ package struct Jail: Sendable {
         package init() {}
     }
 
-    package enum Access: Hashable, Sendable { case read, readWrite, work }
+    package enum Access: Hashable, Sendable { case read, readWrite, work, programs }
 
     /// An absolute path, and the arguments.
     package var command: [String]
     /// Where it starts.
     package var directory: String
-    /// Files, and directories for `work`.
+    /// Files, and directories for `work` and `programs`.
     package var paths: [(path: String, access: Access)]
     package var limits = Limits()
 
@@ -76,13 +76,22 @@ package struct Jail: Sendable {
             ? Outcome(status: status, signal: nil, errors: message) : Outcome(status: nil, signal: status, errors: message)
     }
 
+    private static func rule(_ access: Access) -> vireo_jail_access {
+        switch access {
+        case .read: VIREO_JAIL_READ
+        case .readWrite: VIREO_JAIL_READ_WRITE
+        case .work: VIREO_JAIL_WORK
+        case .programs: VIREO_JAIL_PROGRAMS
+        }
+    }
+
     private func start(_ output: CInt, _ errors: CInt, _ pidfd: inout CInt) throws {
         let allowed =
             Self.programs.map { ($0, VIREO_JAIL_PROGRAMS) } + [
                 ("/etc/ld.so.cache", VIREO_JAIL_READ), ("/dev/null", VIREO_JAIL_READ_WRITE),
             ]
             + paths.map { path, access in
-                (path, access == .read ? VIREO_JAIL_READ : access == .readWrite ? VIREO_JAIL_READ_WRITE : VIREO_JAIL_WORK)
+                (path, Self.rule(access))
             }
         let words = command.map { strdup($0) } + [nil]
         let names = allowed.map { strdup($0.0) }
@@ -147,6 +156,14 @@ package struct Jail: Sendable {
     }
 
     private static let cancelled = ImageError(.cancelled, "it was cancelled")
+}
+
+/// This program, where it runs in a jail.
+package enum JailedProgram {
+    /// An argument of this program, 0 its name; nil beyond the last. Swift's own list is empty in a jail.
+    package static func argument(_ index: Int) -> String? {
+        vireo_argument(CInt(clamping: index)).map { String(cString: $0) }
+    }
 }
 
 /// A descriptor with one owner.

@@ -38,15 +38,21 @@ extension ImageChain {
         return .none(sizesDiffer: shorter != longer)
     }
 
-    private struct Piece {
+    struct Piece {
         var extent: Extent
         var length: UInt64
         var isAllocated: Bool
         var isZero: Bool { if case .zero = extent.content { true } else { false } }
+
+        /// The same bytes of the same file: a layer that both stand on.
+        func isSame(as other: Piece) -> Bool {
+            guard case .data(let one) = extent.content, case .data(let two) = other.extent.content else { return false }
+            return one.offset == two.offset && one.file.isSame(as: two.file)
+        }
     }
 
     /// The next stretch; zeros behind the end of the disk.
-    private func piece(at offset: UInt64, limit: UInt64) throws -> Piece {
+    func piece(at offset: UInt64, limit: UInt64) throws -> Piece {
         guard offset < virtualSize else { return Piece(extent: Extent(length: limit, .zero), length: limit, isAllocated: false) }
         let (extent, depth) = try extent(at: offset, limit: min(limit, virtualSize - offset))
         return Piece(extent: extent, length: extent.length, isAllocated: depth != nil)
@@ -57,12 +63,7 @@ extension ImageChain {
         _ buffers: inout ([UInt8], [UInt8])
     ) throws -> UInt64? {
         if mine.isZero && theirs.isZero { return nil }
-        // The same bytes of the same file: a layer that both stand on.
-        if case .data(let one) = mine.extent.content, case .data(let two) = theirs.extent.content, one.file.isSame(as: two.file),
-            one.offset == two.offset
-        {
-            return nil
-        }
+        if mine.isSame(as: theirs) { return nil }
         var done: UInt64 = 0
         while done < length {
             let count = Int(min(length - done, UInt64(buffers.0.count)))

@@ -12,7 +12,7 @@ extension DomainEvent {
         switch payload {
         case .ioError: [Libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR, Libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON]
         case .blockJob: [Libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, Libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2]
-        case .monitor: []
+        case .monitor, .chainDepth: []
         default: [kind.rawValue]
         }
     }

@@ -57,6 +57,11 @@ public struct Disk: DomainDevice {
     /// `<auth>` as a child of `<disk>`, likewise.
     public var authenticationOutsideSource = false
 
+    /// Whether a snapshot can lie inside its image.
+    public var canHoldSnapshots: Bool {
+        driver.format == .qcow2 && !isReadOnly && !isShareable && kind == .disk && !source.isEmpty
+    }
+
     public init(_ kind: Kind, source: DiskSource, target: String, bus: Bus? = nil) {
         (self.kind, self.source, self.target, self.bus) = (kind, source, target, bus)
     }

@@ -99,10 +99,17 @@ public struct SnapshotFacts: Hashable, Sendable, Codable {
     public var unmerged: [String]?
     /// The copy of the firmware's variables; nil where the domain had none.
     public var nvram: String?
+    /// The copy of the emulated TPM's state; nil where the domain had none.
+    public var tpm: String?
     /// Whether the guest's file systems were frozen while it was taken.
     public var isQuiesced: Bool?
     /// Whether a deletion has begun to change its layers: only finishing that makes sense.
     public var isBeingDeleted: Bool?
+    /// The schedule that took it, and that deletes it when enough others are there.
+    public var schedule: String?
+
+    /// Files that were copied aside, and that nothing but this snapshot needs.
+    public var copies: [String] { [nvram, tpm].compactMap { $0 } }
 
     /// The top layer of a disk's branch.
     public struct KeptLayer: Hashable, Sendable, Codable {

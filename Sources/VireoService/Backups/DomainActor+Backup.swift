@@ -101,7 +101,7 @@ extension DomainActor {
         run?.details.backup = record
         do {
             try await storeRun()
-            CrashPoint.reached("backup:starting")
+            CrashPoint.reached(.backupStarting)
             try await carryOut(opening)
             if let server = backup.server { try await serve(server) }
             let transaction = BackupAction.transaction(actions)
@@ -112,7 +112,7 @@ extension DomainActor {
             } else {
                 _ = try await qmp(transaction.name, transaction.arguments, timeout: longPatience)
             }
-            CrashPoint.reached("backup:running")
+            CrashPoint.reached(.backupRunning)
             for export in exports { _ = try await qmp(export.name, export.arguments) }
         } catch {
             // Everything of it is undone as at the end of one that failed, without a trace.

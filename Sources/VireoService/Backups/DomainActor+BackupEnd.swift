@@ -92,7 +92,7 @@ extension DomainActor {
         run?.details.backup?.outcome = outcome.rawValue
         run?.details.backup?.failure = failure
         try? await storeRun()
-        CrashPoint.reached("backup:ending")
+        CrashPoint.reached(.backupEnding)
         await clearBackup(record)
         try await finishBackup(record, outcome, failure)
     }
@@ -108,7 +108,7 @@ extension DomainActor {
         }
         publish()
         try await storeRun()
-        CrashPoint.reached("backup:end")
+        CrashPoint.reached(.backupEnd)
     }
 
     /// Takes everything of a backup out of QEMU. Each step may have been done before.

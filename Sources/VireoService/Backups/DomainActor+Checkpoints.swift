@@ -154,7 +154,7 @@ extension DomainActor {
             xml: DomainXML.write(checkpoint, domain: .stored))
         let former = try await checkpoints().first { $0.isCurrent }
         try await hypervisor.store.change(checkpoints: [record], of: uuid)
-        CrashPoint.reached("checkpoint:stored")
+        CrashPoint.reached(.checkpointStored)
         do { try await body(self) } catch {
             try await hypervisor.store.change(checkpoints: [former].compactMap { $0 }, removing: [name], of: uuid)
             throw error

@@ -50,7 +50,8 @@ extension DomainActor {
         }
     }
 
-    private func beginCopy(
+    /// The same for who holds a job slot.
+    func beginCopy(
         _ disk: Disk, to destination: CopyDestination, speed: UInt64, _ tuning: MirrorTuning, _ options: BlockCopyOptions
     ) async throws {
         guard let path = destination.source.path else {

@@ -115,7 +115,7 @@ extension DomainActor {
         setReady(phase == .pivoting ? .pivot : .abort, of: job)
         do {
             try await storeRun()
-            CrashPoint.reached("block-job:\(phase.rawValue)")
+            CrashPoint.reached(phase == .pivoting ? .blockJobPivoting : .blockJobAborting)
             _ = try await qmp(command.name, command.arguments)
         } catch {
             changeBlockJob(job.id) { if $0.phase == phase { $0.phase = .running } }

@@ -23,7 +23,7 @@ extension DomainActor {
                 stored.deletes = job.deletesFiles ? closes.compactMap(\.source.path) : []
             }
         }
-        CrashPoint.reached("block-job:switched")
+        CrashPoint.reached(.blockJobSwitched)
     }
 
     /// The layers of `disk` that are none of it after `change`, upper ones first.
@@ -77,7 +77,7 @@ extension DomainActor {
                 }
             }
         }
-        CrashPoint.reached("block-job:concluded")
+        CrashPoint.reached(.blockJobConcluded)
         guard let concluded = run?.details.blockJobs?.first(where: { $0.id == job.id }) else { return job }
         return try await clearBlockJob(concluded) ?? concluded
     }
@@ -102,7 +102,7 @@ extension DomainActor {
             // The next daemon does the same again, which does no harm.
             logger.warning("the end of a block job could not be stored", metadata: [LogKey.error: "\(error)"])
         }
-        CrashPoint.reached("block-job:end")
+        CrashPoint.reached(.blockJobEnd)
         if let failure = job.failure, job.outcome == .failed {
             logger.error("a block job failed", metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(failure)"])
         }

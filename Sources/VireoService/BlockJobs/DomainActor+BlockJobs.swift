@@ -34,13 +34,13 @@ extension DomainActor {
         setMirror(mirror, of: job.target)
         do {
             try await storeRun()
-            CrashPoint.reached("block-job:starting")
+            CrashPoint.reached(.blockJobStarting)
             try await carryOut(plan)
         } catch {
             await forgetBlockJob(job)
             throw error
         }
-        CrashPoint.reached("block-job:running")
+        CrashPoint.reached(.blockJobRunning)
         changeBlockJob(job.id) { $0.phase = .running }
         showBlockJobs(owner: slot.holder?.owner)
     }

@@ -59,6 +59,8 @@ package struct DomainEvent: Sendable {
         case blockThreshold(target: String, path: String?, threshold: UInt64, excess: UInt64)
         case memoryFailure(recipient: Int32, action: Int32, flags: UInt32)
         case memoryDeviceSizeChange(alias: String, size: ByteCount)
+        /// A disk's chain has become deeper than is wanted; not known to libvirt.
+        case chainDepth(target: String, depth: Int, limit: Int)
         /// A QMP event as it came; `details` is the compact JSON of its `data`, nil where it had none.
         case monitor(name: String, seconds: Int64, microseconds: UInt32, details: String?)
     }
@@ -90,6 +92,7 @@ package struct DomainEvent: Sendable {
         case .blockThreshold: .blockThreshold
         case .memoryFailure: .memoryFailure
         case .memoryDeviceSizeChange: .memoryDeviceSizeChange
+        case .chainDepth: .chainDepth
         case .monitor: .monitor
         }
     }
@@ -126,6 +129,8 @@ package enum DomainEventKind: Int32, Hashable, Sendable, CaseIterable {
     case memoryDeviceSizeChange = 26
     /// QEMU's own events, for the qemu program of the protocol; no number of libvirt's.
     case monitor = 1000
+    /// Ours alone.
+    case chainDepth = 1001
 }
 
 /// Somebody connected to, or left, a VNC or SPICE server.

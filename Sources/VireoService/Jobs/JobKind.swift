@@ -9,6 +9,8 @@ public enum JobKind: String, Hashable, Sendable, CaseIterable {
     case modify
     case agent
     case snapshot, snapshotRevert = "snapshot revert", snapshotDelete = "snapshot delete"
+    case snapshotDiff = "snapshot diff"
+    case chainFlatten = "chain flatten", chainCompact = "chain compact", chainMove = "chain move"
     case undefine, rename
     case poolStart = "pool start", poolStop = "pool stop", poolRefresh = "pool refresh", poolChange = "pool change"
     case volumeCreate = "volume create", volumeResize = "volume resize", volumeWipe = "volume wipe"

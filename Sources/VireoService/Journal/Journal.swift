@@ -13,6 +13,7 @@ struct Journal: Sendable {
     static let operations: [any JournaledOperation.Type] = [
         SnapshotCreation.self, SnapshotReversion.self, SnapshotDeletion.self, BackupRestore.self, OfflineBlockJob.self,
         OfflineBackup.self,
+        ChainMerging.self, ChainMoving.self,
     ]
 
     /// Finishes or takes back what `record` tells of.

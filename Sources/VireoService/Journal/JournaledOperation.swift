@@ -11,7 +11,7 @@ import VireoStore
 /// found on disk and in QEMU, on nothing else.
 protocol JournaledOperation: Codable, Sendable {
     /// The steps in their order; the raw value is stored.
-    associatedtype Phase: RawRepresentable<String>, Codable, Sendable
+    associatedtype Phase: RawRepresentable<String>, CaseIterable, Codable, Sendable
 
     /// Stored; never changed once it was released. Lower case with hyphens: "snapshot-create".
     static var operation: String { get }

@@ -3,6 +3,7 @@
 
 import Glibc
 import SystemPackage
+import VireoCore
 
 /// How a file looked at some time, by which a later change is found: of its place and times, its first bytes, and samples of the rest.
 ///

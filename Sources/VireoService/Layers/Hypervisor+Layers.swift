@@ -14,22 +14,19 @@ extension Hypervisor {
     /// - Throws: `operationTimeout` when the storage does not answer.
     package func holders(of path: String, except domain: DomainUUID? = nil) async throws -> [LayerHolder] {
         guard let path = try await resolved([path])[path] else { return [] }
-        var standing: Set<String> = [path]
-        var open = [path]
-        while let next = open.popLast() {
-            for overlay in try await layers.overlays(of: next) where standing.insert(overlay).inserted { open.append(overlay) }
+        return try await imageGraph(of: [path]).holders(of: path, except: domain, kind: holderKind)
+    }
+
+    /// An owner for people; nil for an image that no definition knows.
+    func holderKind(_ owner: ImageGraph.Owner) -> LayerHolder.Kind? {
+        switch owner {
+        case .disk(let uuid, let target):
+            let view = registry.domain(uuid)?.view
+            return .domain(uuid, name: view?.name.text ?? "\(uuid)", target: target, isActive: view?.isActive == true)
+        case .state(let uuid, let snapshot, _), .inside(let uuid, let snapshot, _), .kept(let uuid, let snapshot):
+            return .snapshot(snapshot, of: uuid, name: domainName(uuid))
+        case .stranger: return nil
         }
-        let uses = try await imageUses()
-        var own: Set<String> = []
-        var holders: [LayerHolder] = []
-        for use in uses where standing.contains(use.path) {
-            if let domain, use.domain == domain { own.insert(use.path) } else { holders.append(use) }
-        }
-        let graph = layers.graph
-        let ownChains = Set(own.flatMap { graph.chain(from: $0) })
-        let used = Set(holders.map(\.path))
-        let idle = standing.subtracting(used).subtracting(ownChains).subtracting([path])
-        return holders.sorted { "\($0)" < "\($1)" } + idle.sorted().map { LayerHolder(.image, path: $0) }
     }
 
     /// Refuses a change of an image that somebody else reads.
@@ -45,40 +42,53 @@ extension Hypervisor {
         }
     }
 
-    /// Images that definitions and snapshots name, as disks or as layers below them, with links resolved.
-    package func imageUses() async throws -> [LayerHolder] {
-        Array(Set(try await namedImages().map { LayerHolder($0.kind, path: $0.path) }))
+    /// An image that a definition or a snapshot names.
+    struct NamedImage: Sendable {
+        /// As it is spelled there.
+        var path: String
+        var owner: ImageGraph.Owner
+        var isQCOW2: Bool
+        /// Whether it is named as a layer below a disk's top.
+        var isLower = false
     }
 
-    /// The same with what the definition says of the format.
-    func namedImages() async throws -> [(path: String, kind: LayerHolder.Kind, isQCOW2: Bool)] {
-        var named: [(path: String, kind: LayerHolder.Kind, isQCOW2: Bool)] = []
-        for domain in domains {
-            let view = domain.view
+    /// All images that definitions and snapshots name.
+    func namedImages() -> [NamedImage] {
+        var named: [NamedImage] = []
+        for view in domains.map(\.view) {
             for disk in [view.live, view.inactive].compactMap({ $0 }).flatMap(\.devices.disks) {
-                let disk = (try? placingVolume(disk)) ?? disk
-                let kind = LayerHolder.Kind.domain(view.uuid, name: view.name.text, target: disk.target, isActive: view.isActive)
-                var sources = [(disk.source, disk.driver.format)]
-                sources += disk.backingChain?.layers.map { ($0.source, $0.format) } ?? []
-                if let mirror = disk.mirror { sources.append((mirror.source, mirror.format)) }
-                for (source, format) in sources {
-                    if let path = source.path { named.append((path, kind, format == .qcow2)) }
+                let (disk, owner) = ((try? placingVolume(disk)) ?? disk, ImageGraph.Owner.disk(view.uuid, target: disk.target))
+                if let path = disk.source.path {
+                    named.append(.init(path: path, owner: owner, isQCOW2: disk.driver.format == .qcow2))
+                }
+                if let mirror = disk.mirror, let path = mirror.source.path {
+                    named.append(.init(path: path, owner: owner, isQCOW2: mirror.format == .qcow2))
+                }
+                for layer in disk.backingChain?.layers ?? [] {
+                    guard let path = layer.source.path else { continue }
+                    named.append(.init(path: path, owner: owner, isQCOW2: layer.format == .qcow2, isLower: true))
                 }
             }
             for snapshot in view.snapshots.all {
-                let kind = LayerHolder.Kind.snapshot(snapshot.name, of: view.uuid, name: view.name.text)
                 for disk in snapshot.takenDisks {
-                    if let path = disk.source.path { named.append((path, kind, disk.driver.format == .qcow2)) }
+                    guard let path = disk.source.path else { continue }
+                    let isInside = snapshot.disk(disk.target)?.location == .internal
+                    let owner: ImageGraph.Owner =
+                        isInside
+                        ? .inside(view.uuid, snapshot: snapshot.name, target: disk.target)
+                        : .state(view.uuid, snapshot: snapshot.name, target: disk.target)
+                    named.append(.init(path: path, owner: owner, isQCOW2: disk.driver.format == .qcow2))
                 }
-                for kept in snapshot.facts.kept { named.append((kept.path, kind, true)) }
+                for kept in snapshot.facts.kept {
+                    named.append(.init(path: kept.path, owner: .kept(view.uuid, snapshot: snapshot.name), isQCOW2: true))
+                }
             }
         }
-        let resolved = try await resolved(named.map(\.path))
-        return named.map { (resolved[$0.path] ?? $0.path, $0.kind, $0.isQCOW2) }
+        return named
     }
 
     /// Paths with their links resolved, of those that exist.
-    private func resolved(_ paths: [String]) async throws -> [String: String] {
+    func resolved(_ paths: [String]) async throws -> [String: String] {
         let paths = Set(paths)
         return try await BlockingWork.run(awaiting: "the disk images") {
             Dictionary(uniqueKeysWithValues: paths.compactMap { path in LayerCatalog.resolve(path).map { (path, $0) } })

@@ -86,14 +86,19 @@ final class LayerCatalog: Sendable {
     /// The images that stand on `path`, as far as they are known or lie beside it, each looked at again; those that do not any
     /// more are left out.
     func overlays(of path: String) async throws -> [String] {
-        let known = graph.overlays(of: path)
+        let known = graph
         return try await BlockingWork.run(awaiting: "the images that stand on '\(path)'") {
-            let context = OpenContext(policy: .person, access: .readUnsafely)
-            let beside = (try? ImageTree.overlays(of: [path], in: ImageTree.directory(of: path), context)) ?? []
-            let resolved = beside.compactMap { Self.resolve($0) }
-            let others = known.filter { !resolved.contains($0) && Self.backing(of: $0, context) == path }
-            return (resolved + others).sorted()
+            Self.overlays(of: path, known: known)
         }
+    }
+
+    /// The same for who is on a thread for blocking work.
+    static func overlays(of path: String, known graph: LayerGraph) -> [String] {
+        let context = OpenContext(policy: .person, access: .readUnsafely)
+        let beside = (try? ImageTree.overlays(of: [path], in: ImageTree.directory(of: path), context)) ?? []
+        let resolved = beside.compactMap { resolve($0) }
+        let others = graph.overlays(of: path).filter { !resolved.contains($0) && backing(of: $0, context) == path }
+        return (resolved + others).sorted()
     }
 
     /// `path` with its links resolved; nil where there is no such file. Blocks.

@@ -20,6 +20,8 @@ package struct LayerReport: Hashable, Sendable {
     package var users: [LayerHolder]
     /// Whether what it stands on was changed after it was made on that.
     package var isBaseChanged: Bool
+    /// Layers from here down, this one included.
+    package var depth: Int
 }
 
 extension Hypervisor {
@@ -28,7 +30,11 @@ extension Hypervisor {
     package func layerReports() async throws -> [LayerReport] {
         var changed: Set<String> = []
         var graph = layers.graph
-        let named = try await namedImages()
+        let images = namedImages()
+        let places = try await resolved(images.map(\.path))
+        let named = images.compactMap { image in
+            holderKind(image.owner).map { (path: places[image.path] ?? image.path, kind: $0, isQCOW2: image.isQCOW2) }
+        }
         var formats = graph.layers.mapValues { VireoImage.ImageFormat(rawValue: $0.format) }
         for image in named where formats[image.path] == nil { formats[image.path] = image.isQCOW2 ? .qcow2 : .raw }
         for (path, format) in formats.sorted(by: { $0.key < $1.key }) {
@@ -46,7 +52,8 @@ extension Hypervisor {
             LayerReport(
                 path: path, format: formats[path]?.rawValue ?? graph.layers[path]?.format ?? "raw",
                 backing: graph.layers[path]?.backing, allocated: sizes[path],
-                users: (users[path] ?? []).sorted { "\($0)" < "\($1)" }, isBaseChanged: changed.contains(path))
+                users: (users[path] ?? []).sorted { "\($0)" < "\($1)" }, isBaseChanged: changed.contains(path),
+                depth: graph.chain(from: path).count)
         }
     }
 

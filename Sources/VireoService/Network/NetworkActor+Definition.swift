@@ -122,7 +122,7 @@ extension NetworkActor {
             }
             let before = network.live
             if affected.live, let before, let after { try await network.carryOver(from: before, to: after) }
-            CrashPoint.reached("network-update:applied")
+            CrashPoint.reached(.networkUpdateApplied)
             do {
                 try await network.hypervisor.store.save(
                     affected.config ? definition.map(network.record) : nil,

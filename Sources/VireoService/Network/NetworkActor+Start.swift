@@ -45,7 +45,7 @@ extension NetworkActor {
         let definition = defined.withPortsOfGuests
         try check(definition)
         try await hypervisor.store.save(nil, runRecord(definition, .starting))
-        CrashPoint.reached("network-start:stored")
+        CrashPoint.reached(.networkStored)
         do {
             try await make(definition)
             startedBoot = HostBoot.id
@@ -86,9 +86,9 @@ extension NetworkActor {
             return
         }
         try await BlockingWork.run(awaiting: "the bridge '\(bridge)'") { try BridgeSetup.make(network, bridge) }
-        CrashPoint.reached("network-start:bridge")
+        CrashPoint.reached(.networkBridge)
         if let rules = firewall(network, bridge) { try await Firewall.apply(rules) }
-        CrashPoint.reached("network-start:firewall")
+        CrashPoint.reached(.networkFirewall)
         try await startDnsmasq(network)
         if let bandwidth = network.bandwidth { try await TrafficShaping.apply(bandwidth, to: bridge) }
     }
@@ -107,7 +107,7 @@ extension NetworkActor {
         try await exclusively(client: client) { network in
             let live = try network.requireActive()
             try await network.hypervisor.store.save(nil, network.runRecord(live, .stopping))
-            CrashPoint.reached("network-stop:stored")
+            CrashPoint.reached(.networkStop)
             await network.takeDown(live)
             try await network.hypervisor.store.endNetworkRun(network.uuid)
             network.live = nil

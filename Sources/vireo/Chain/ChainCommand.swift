@@ -9,12 +9,15 @@ import VireoCore
 /// `vireo chain`
 struct ChainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "chain", abstract: "Show and check which disk images stand on which.",
+        commandName: "chain", abstract: "Show, check and change which disk images stand on which.",
         discussion: """
             A layer is an image that others stand on, or that stands on others: a base with the overlays of several machines, \
             the files of external snapshots. Nothing that somebody stands on is changed or deleted without saying whom it would hit.
             """,
-        subcommands: [ChainShowCommand.self, ChainVerifyCommand.self, ChainAcceptCommand.self])
+        subcommands: [
+            ChainShowCommand.self, ChainVerifyCommand.self, ChainAcceptCommand.self, ChainFlattenCommand.self,
+            ChainCompactCommand.self, ChainMoveCommand.self,
+        ])
 }
 
 /// Which part of the graph of images a command is about.

@@ -14,6 +14,8 @@ struct LayerDrawing {
         /// nil for a file that is gone.
         var allocatedBytes: UInt64?
         var isBaseChanged: Bool
+        /// Layers from here down, where they are more than is wanted.
+        var excessiveDepth: Int?
         /// Who names this image: "web1 (vda)", with a star where the machine runs, "web1 (snapshot s1)".
         var users: [String]
         /// Names and UUIDs of all machines that need it.
@@ -25,12 +27,14 @@ struct LayerDrawing {
     private var above: [String: [String]] = [:]
 
     init(_ answer: JSONValue) {
+        let limit = answer["depthLimit"]?.intValue ?? 0
         for json in answer["layers"]?.arrayValue ?? [] {
             guard let path = json["path"]?.stringValue else { continue }
             let users = json["users"]?.arrayValue ?? []
             layers[path] = Layer(
                 path: path, format: json["format"]?.stringValue ?? "?", backing: json["backing"]?.stringValue,
                 allocatedBytes: json["allocatedBytes"]?.uint64Value, isBaseChanged: json["baseChanged"]?.boolValue ?? false,
+                excessiveDepth: json["depth"]?.intValue.flatMap { limit > 0 && $0 > limit ? $0 : nil },
                 users: users.filter { $0["path"]?.stringValue == path }.map { user in
                     let part = user["snapshot"]?.stringValue.map { "snapshot \($0)" } ?? user["disk"]?.stringValue ?? "?"
                     return "\(user["name"]?.stringValue ?? "?") (\(part))" + (user["active"]?.boolValue == true ? "*" : "")
@@ -117,6 +121,7 @@ struct LayerDrawing {
         let needed = standing(on: layer.path).count
         if needed > 0 { facts.append("\(needed) stand\(needed == 1 ? "s" : "") on it") }
         if layer.isBaseChanged { facts.append("its base was changed") }
+        if let depth = layer.excessiveDepth { facts.append("\(depth) layers deep: vireo chain compact") }
         return "(" + facts.joined(separator: ", ") + ")"
             + (layer.users.isEmpty ? "" : " used by " + layer.users.joined(separator: ", "))
     }

@@ -16,6 +16,7 @@ enum Diagnosis {
         [
             kvm(facts), nested(facts), qemu(facts), qemuImg(facts), uefi(facts), tpm(facts), tun(facts), vhost(facts),
             networks(facts), forwarding(facts), cgroups(facts), memory(facts), directories(facts), space(facts), daemon(facts),
+            chains(facts),
         ].compactMap { $0 }
     }
 
@@ -176,6 +177,13 @@ enum Diagnosis {
         guard let free = facts.freeSpace else { return nil }
         if free >= scarceSpace.bytes { return .good("space", "\(Format.bytes(free)) free for \(facts.stateDirectory)") }
         return .warning("space", "only \(Format.bytes(free)) free for \(facts.stateDirectory)", cure: "du -xh / | sort -h | tail")
+    }
+
+    private static func chains(_ facts: HostFacts) -> Finding? {
+        guard let deep = facts.deepChains else { return nil }
+        guard let first = deep.first else { return .good("chains", "no disk stands on too many layers") }
+        let more = deep.count > 1 ? ", and \(deep.count - 1) more" : ""
+        return .warning("chains", "\(first) stands on many layers\(more)", cure: "vireo chain show    (then vireo chain compact)")
     }
 
     private static func daemon(_ facts: HostFacts) -> Finding {

@@ -70,6 +70,8 @@ struct HostFacts: Hashable, Sendable {
     /// Version of the daemon that answers, if one does.
     var daemon: String?
     var daemonSocket = ""
+    /// Images of machines whose chains are deeper than the daemon wants; nil where it was not asked.
+    var deepChains: [String]?
     /// A vireod binary was found.
     var hasDaemonBinary = true
     /// Groups of the user, by name.

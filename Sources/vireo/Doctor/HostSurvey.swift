@@ -30,6 +30,13 @@ enum HostSurvey {
             .json(.init(method: .GET, path: "/version", timeout: patience))
         facts.daemon = version?["version"]?.stringValue
         if facts.daemon != nil { facts.bridges += await bridges(options.paths) }
+        if facts.daemon != nil,
+            let answer = try? await APIClient(socket: options.paths.httpSocket)
+                .json(.init(method: .GET, path: "/chains", timeout: patience))
+        {
+            facts.deepChains = LayerDrawing(answer).layers.values.filter { $0.excessiveDepth != nil && !$0.users.isEmpty }
+                .map(\.path).sorted()
+        }
         return facts
     }
 

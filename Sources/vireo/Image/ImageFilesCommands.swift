@@ -116,7 +116,7 @@ private struct ListedFile: Encodable {
 
 extension String {
     /// With `?` for what could move a terminal's cursor: names inside images are a stranger's.
-    fileprivate var shownSafely: String {
+    var shownSafely: String {
         String(String.UnicodeScalarView(unicodeScalars.map { $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "?" : $0 }))
     }
 }

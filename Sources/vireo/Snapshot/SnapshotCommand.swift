@@ -17,7 +17,8 @@ struct SnapshotCommand: ParsableCommand {
             """,
         subcommands: [
             SnapshotCreateCommand.self, SnapshotListCommand.self, SnapshotShowCommand.self, SnapshotRevertCommand.self,
-            SnapshotDeleteCommand.self,
+            SnapshotDeleteCommand.self, SnapshotDiffCommand.self, SnapshotAdoptCommand.self,
+            SnapshotScheduleCommand.self,
         ],
         aliases: ["snapshots"])
 }

@@ -193,7 +193,7 @@ enum BackupFiles {
         let isBeside = FilePath(lower).removingLastComponent() == FilePath(upper).removingLastComponent()
         if isBeside, !isRaw {
             try OfflineImages.commit(upper, into: lower, overlays: [], progress)
-            CrashPoint.reached("backup-remove:merged")
+            CrashPoint.reached(.backupRemoveMerged)
             guard rename(lower, upper) == 0 else {
                 throw VireoError(.systemError, "'\(lower)' cannot take the name '\(upper)': \(Errno(rawValue: errno))")
             }
@@ -201,7 +201,7 @@ enum BackupFiles {
             if let below = OfflineImages.backing(of: upper), OfflineImages.isSame(below.path, lower) {
                 try OfflineImages.pull(lower, into: upper, progress)
             }
-            CrashPoint.reached("backup-remove:merged")
+            CrashPoint.reached(.backupRemoveMerged)
             try OfflineImages.translating("remove '\(lower)'") { try FileAccess.remove(lower) }
         }
         try OfflineImages.keepNames(of: [upper, lower])

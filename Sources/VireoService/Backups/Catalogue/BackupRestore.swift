@@ -14,7 +14,7 @@ import VireoXML
 /// Whole images are made beside the old ones first. Over a domain all of them take their names then; what a crash interrupts there
 /// is gone on with, what it interrupts before is taken back.
 struct BackupRestore: JournaledOperation {
-    enum Phase: String, Codable, Sendable {
+    enum Phase: String, CaseIterable, Codable, Sendable {
         /// Images are made.
         case files
         /// They take the places of the old ones, or the new domain is defined.
@@ -132,7 +132,7 @@ extension DomainActor {
                 for (disk, format, file) in work {
                     try images.run { try BackupFiles.extract(disk.path, disk.format, to: file.made, format, $0) }
                     try Self.takeOver(file)
-                    CrashPoint.reached("backup-restore:file")
+                    CrashPoint.reached(.backupRestoreFile)
                 }
             }
             try await entry.advance(to: .switching)
@@ -161,7 +161,7 @@ extension DomainActor {
                     throw VireoError(
                         .systemError, "'\(file.made)' cannot take the name '\(file.path)': \(Errno(rawValue: errno))")
                 }
-                CrashPoint.reached("backup-restore:renamed")
+                CrashPoint.reached(.backupRestoreRenamed)
             }
             try OfflineImages.keepNames(of: files.map(\.path))
         }
@@ -247,11 +247,11 @@ extension Hypervisor {
             ) { images in
                 for part in work {
                     try images.run { try BackupFiles.extract(part.disk.path, part.disk.format, to: part.path, part.format, $0) }
-                    CrashPoint.reached("backup-restore:file")
+                    CrashPoint.reached(.backupRestoreFile)
                 }
             }
             _ = try await define(xml: xml, client: client)
-            CrashPoint.reached("backup-restore:defined")
+            CrashPoint.reached(.backupRestoreDefined)
         } catch {
             let paths = files.map(\.path)
             try? await BlockingWork.run(awaiting: "'\(place)'") { for path in paths { try FileAccess.remove(path) } }

@@ -35,7 +35,7 @@ extension DomainActor {
         }
         entry.state = .written
         try await hypervisor.backups.change([entry])
-        CrashPoint.reached("backup-create:written")
+        CrashPoint.reached(.backupCreateWritten)
     }
 
     /// Reads the files once for their digests, stores the backup as complete, and gives up the records of earlier ones.
@@ -49,7 +49,7 @@ extension DomainActor {
             }
             (entry.state, entry.completedAt) = (.complete, hypervisor.now)
             try await hypervisor.backups.change([entry])
-            CrashPoint.reached("backup-create:complete")
+            CrashPoint.reached(.backupCreateComplete)
             await dropFormerRecords(before: entry, holdsSlot: holdsSlot)
             await hypervisor.backups.settle(uuid, name, .success(entry))
         } catch  where Task.isCancelled {

@@ -47,10 +47,10 @@ extension DomainActor {
         }
         let entry = try await planBackup(request, owner: owner)
         try await hypervisor.backups.add(entry, outcome)
-        CrashPoint.reached("backup-create:files")
+        CrashPoint.reached(.backupCreateFiles)
         do {
             try await makeBackupFiles(entry)
-            CrashPoint.reached("backup-create:begin")
+            CrashPoint.reached(.backupCreateBegin)
             try await beginBackup(
                 liveBackup(entry), checkpoint(of: entry, live), reusesFiles: true, owner: owner, catalogued: entry.name)
         } catch {
@@ -108,14 +108,14 @@ extension DomainActor {
             parts.append(OfflineBackupPart(target: disk.target, source: source, path: disk.path, format: disk.format))
         }
         try await hypervisor.backups.add(entry, outcome)
-        CrashPoint.reached("backup-create:files")
+        CrashPoint.reached(.backupCreateFiles)
         do {
             try await makeBackupFiles(entry)
-            CrashPoint.reached("backup-create:begin")
+            CrashPoint.reached(.backupCreateBegin)
             if let checkpoint = self.checkpoint(of: entry, definition) {
                 try await keepOfflineCheckpoint(try await chooseCheckpoint(checkpoint, in: definition), definition)
             }
-            CrashPoint.reached("backup-create:copy")
+            CrashPoint.reached(.backupCreateCopy)
             try await copyOffline(parts, job)
             try await closeBackup(entry.name)
         } catch {

@@ -92,7 +92,7 @@ extension Hypervisor {
         var entry = entry
         entry.state = .removing
         try await backups.change([entry])
-        CrashPoint.reached("backup-remove:removing")
+        CrashPoint.reached(.backupRemoveRemoving)
         // Cancelled when the daemon ends: the next one goes on.
         try await ImageThread.run { progress in
             for step in removal.steps {
@@ -102,7 +102,7 @@ extension Hypervisor {
                 case .merge(let lower, let isRaw, let upper):
                     try BackupFiles.merge(lower, isRaw: isRaw, into: upper, progress)
                 }
-                CrashPoint.reached("backup-remove:file")
+                CrashPoint.reached(.backupRemoveFile)
             }
         }
         var changed = removal.changed
@@ -118,7 +118,7 @@ extension Hypervisor {
         }
         if let checkpoint = entry.checkpoint { await dropRecord(checkpoint, of: entry.domain) }
         try await backups.change(changed, removing: [entry])
-        CrashPoint.reached("backup-remove:end")
+        CrashPoint.reached(.backupRemoveEnd)
     }
 
     /// Nobody asks any more what changed since a backup that goes.

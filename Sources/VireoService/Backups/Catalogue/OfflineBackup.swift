@@ -9,7 +9,7 @@ import VireoXML
 
 /// A backup that a client of libvirt's calls made while the domain does not run, as the journal has it.
 struct OfflineBackup: JournaledOperation {
-    enum Phase: String, Codable, Sendable {
+    enum Phase: String, CaseIterable, Codable, Sendable {
         /// Files are made and filled.
         case copying
     }
@@ -84,9 +84,9 @@ extension DomainActor {
             if !reusesFiles {
                 for part in parts { _ = try await makeImage(part.layer, size: part.size, for: part.part.target, below: nil) }
             }
-            CrashPoint.reached("offline-backup:files")
+            CrashPoint.reached(.offlineBackupFiles)
             if let chosen { try await keepOfflineCheckpoint(chosen, definition) }
-            CrashPoint.reached("offline-backup:checkpoint")
+            CrashPoint.reached(.offlineBackupCheckpoint)
             offlineBackupXML = DomainXML.write(backup)
             begun.set(.success(()))
             try await copyOffline(parts.map(\.part), job)

@@ -12,7 +12,7 @@ import VireoXML
 /// headers and the definition change only when all data is safe. A job that waits for its pivot is in no journal: it has
 /// changed nothing that anybody sees.
 struct OfflineBlockJob: JournaledOperation {
-    enum Phase: String, Codable, Sendable {
+    enum Phase: String, CaseIterable, Codable, Sendable {
         /// Data is copied.
         case copying
         /// Headers and the definition are changed.

@@ -51,7 +51,7 @@ extension DomainActor {
             replace(old, with: update.new)
             let leavesNetwork = note != nil || update.new.source.typeWord != old.source.typeWord
             if leavesNetwork { exchangeNote(of: old, note) }
-            CrashPoint.reached("update-interface:moved")
+            CrashPoint.reached(.updateInterfaceMoved)
             try await storeChange(inactive: inactive)
             let former = notes?.first { $0.alias == old.alias }
             if leavesNetwork, let network = former?.network, let port = former?.port {

@@ -50,7 +50,8 @@ extension DomainActor {
         return (try await plan(snapshot, options, definition), snapshot)
     }
 
-    private func takeSnapshot(_ asked: DomainSnapshot, _ options: SnapshotOptions, _ job: Job) async throws -> String {
+    /// The same for who holds the job slot.
+    func takeSnapshot(_ asked: DomainSnapshot, _ options: SnapshotOptions, _ job: Job) async throws -> String {
         let (creation, snapshot) = try await planSnapshot(asked, options)
         var entry = try await Journal(store: hypervisor.store).begin(creation, on: uuid)
         do {
@@ -124,12 +125,19 @@ extension DomainActor {
                     isBlockDevice: isBlockDevice, index: isActive ? try newLayerNumber() : nil,
                     isMade: !options.contains(.reuseExternal), wasThere: false))
         }
+        creation.facts.schedule = snapshot.facts.schedule
         creation.facts.made = creation.overlays.filter { $0.isMade && !$0.isBlockDevice }.map(\.path)
         if case .external(let path)? = snapshot.memory { creation.facts.made.append(path) }
         if let nvram = definition.os.nvram?.source?.path ?? defaultNVRAM(of: definition), FileAccess.exists(nvram) {
             creation.facts.nvram =
                 hypervisor.configuration.paths.state.appending("snapshots").appending(
                     "\(uuid)-\(UInt64(hypervisor.now * 1000)).nvram"
+                ).string
+        }
+        if let state = tpmState(of: definition), FileAccess.exists(state) {
+            creation.facts.tpm =
+                hypervisor.configuration.paths.state.appending("snapshots").appending(
+                    "\(uuid)-\(UInt64(hypervisor.now * 1000)).tpm"
                 ).string
         }
         return try await Self.checked(creation, snapshot)
@@ -208,7 +216,7 @@ extension DomainActor {
     ) async throws {
         let creation = entry.operation
         try await makeOverlays(creation, sizes: [:])
-        try await keepNVRAM(creation, of: inactive)
+        try await keepVariables(creation, of: inactive)
         if !creation.inside.isEmpty {
             try await entry.advance(to: .images)
             try await ImageJob(job).run("the images of domain '\(name)'") { work in
@@ -239,18 +247,32 @@ extension DomainActor {
         }
     }
 
-    private func keepNVRAM(_ creation: SnapshotCreation, of definition: Domain?) async throws {
-        guard let copy = creation.facts.nvram, let definition,
-            let source = definition.os.nvram?.source?.path ?? defaultNVRAM(of: definition)
-        else { return }
-        try await BlockingWork.run(awaiting: "the NVRAM file '\(source)'") {
-            do {
-                try FileAccess.makeDirectory(FilePath(copy).removingLastComponent(), mode: 0o700)
-                try FileAccess.copy(source, to: copy, mode: 0o600, uid: nil, gid: nil)
-            } catch {
-                throw VireoError(.systemError, "cannot copy the NVRAM file '\(source)': \(error)", cause: error)
+    /// Copies aside what the firmware and the TPM keep in files.
+    private func keepVariables(_ creation: SnapshotCreation, of definition: Domain?) async throws {
+        guard let definition else { return }
+        let sources = [
+            (definition.os.nvram?.source?.path ?? defaultNVRAM(of: definition), creation.facts.nvram),
+            (tpmState(of: definition), creation.facts.tpm),
+        ]
+        for case (let source?, let copy?) in sources {
+            try await BlockingWork.run(awaiting: "the file '\(source)'") {
+                do {
+                    try FileAccess.makeDirectory(FilePath(copy).removingLastComponent(), mode: 0o700)
+                    try FileAccess.copy(source, to: copy, mode: 0o600, uid: nil, gid: nil)
+                } catch {
+                    throw VireoError(.systemError, "cannot copy the file '\(source)': \(error)", cause: error)
+                }
             }
         }
+    }
+
+    /// Where swtpm keeps what the emulated TPM of a domain holds; nil for a domain without one.
+    func tpmState(of definition: Domain) -> String? {
+        guard let emulator = definition.tpmEmulator else { return nil }
+        let directory = hypervisor.configuration.paths.tpm.appending(uuid.description)
+        return emulator.version == .v1
+            ? directory.appending("tpm1.2").appending("tpm-00.permall").string
+            : directory.appending("tpm2").appending("tpm2-00.permall").string
     }
 
     // MARK: Running
@@ -272,19 +294,19 @@ extension DomainActor {
         case .internal:
             try await entry.advance(to: .images)
             _ = try await pauseForJob(.snapshot)
-            try await keepNVRAM(entry.operation, of: live)
+            try await keepVariables(entry.operation, of: live)
             try await runSnapshotJob(
                 "snapshot-save", tag: snapshot.name,
                 nodes: entry.operation.inside.compactMap(\.index).map(BlockNodes.formatNode), job: job)
         case .external(let path):
             try await entry.advance(to: .memory)
             try await writeMemory(of: snapshot, to: path, isLive: options.contains(.live), job)
-            try await keepNVRAM(entry.operation, of: live)
+            try await keepVariables(entry.operation, of: live)
             try await activateImages()
             try await entry.advance(to: .switching)
             try await switchDisks(entry.operation, named: snapshot.name)
         case .no:
-            try await keepNVRAM(entry.operation, of: live)
+            try await keepVariables(entry.operation, of: live)
             let isFrozen = options.contains(.quiesce)
             try await entry.advance(to: .switching) { $0.facts.isQuiesced = isFrozen }
             if isFrozen { try await freezeForSnapshot() }

@@ -26,8 +26,10 @@ extension DomainActor {
                 case .pull: try work.pull(merge.lower, into: merge.upper)
                 }
             }
+            CrashPoint.reached(.layersMerged)
             try await store(merge, graph)
         }
+        CrashPoint.reached(.layersStored)
         if merge.direction == .commit { try await removeMerged(merge.upper) }
         // What stands on the layer that is left, and on those that name it now, shows the same as before.
         for path in [merge.direction == .commit ? merge.lower : merge.upper] + merge.overlays {
@@ -102,8 +104,10 @@ extension DomainActor {
             return found.key
         }
         let (top, lower, upper) = (try topNode(of: place.disk), try node(merge.lower), try node(merge.upper))
+        // A layer that is pulled from is only read.
+        let written = merge.direction == .pull ? [merge.upper] : [merge.lower, merge.upper] + merge.overlays
         try await hypervisor.ownership.acquire(
-            ([merge.lower, merge.upper] + merge.overlays).map {
+            written.map {
                 DomainFile(path: $0, use: .write, subject: "layer of disk '\(place.disk.target)'")
             }, for: uuid)
         let target = place.disk.target
@@ -124,6 +128,7 @@ extension DomainActor {
             } whenPending: { domain in
                 try await domain.settleLayers(of: target, from: lower, to: upper)
             }
+            CrashPoint.reached(.layersMerged)
             try await store(merge, graph, live: changed)
         case .commit where place.depth > 0:
             let arguments = JSONObject([
@@ -137,6 +142,7 @@ extension DomainActor {
                 try await domain.settleLayers(of: target, from: upper, to: lower)
             }
             try await restack(merge, besides: place.disk, job)
+            CrashPoint.reached(.layersMerged)
             try await store(merge, graph, live: changed)
         case .commit:
             let arguments = JSONObject([
@@ -153,7 +159,7 @@ extension DomainActor {
                 } whenPending: { domain in
                     try await domain.settleLayers(of: target, from: upper, to: lower, isFlushed: true)
                 }
-                CrashPoint.reached("snapshot-delete:pivoted")
+                CrashPoint.reached(.layersPivoted)
                 try await store(merge, graph, live: changed)
             } catch {
                 if wasRunning { await resumeAfterJob(.unpaused) }
@@ -182,6 +188,37 @@ extension DomainActor {
                 _ = try? await qmp("blockdev-del", ["node-name": .string(name.dropLast("format".count) + "storage")])
             }
         }
+    }
+
+    /// After a restart of the daemon: stores a merge that was done while the store did not know it yet, and what it leaves.
+    ///
+    /// A merge that is not done, or of which that cannot be seen, is left: doing it again does no harm.
+    func adopt(_ merge: LayerMerge) async throws {
+        let graph = try await hypervisor.imageGraph(of: [merge.lower, merge.upper])
+        let isDone: Bool
+        switch merge.direction {
+        case .pull: isDone = graph.layers[merge.upper].map { $0.backing != merge.lower } ?? false
+        case .commit:
+            let tops = [live, inactive].compactMap { $0 }.flatMap(\.devices.disks).compactMap(\.source.path)
+            isDone =
+                !merge.overlays.isEmpty && !tops.map(OfflineImages.resolved).contains(merge.upper)
+                && graph.overlays(of: merge.upper).isEmpty
+        }
+        if isDone {
+            var changed = live
+            changed?.apply(merge, graph)
+            try await store(merge, graph, live: changed)
+            if merge.direction == .commit { try await removeMerged(merge.upper) }
+        }
+        if isActive {
+            // QEMU keeps what it has no use for; what it still uses it does not let go of.
+            let gone = merge.direction == .commit ? merge.upper : merge.lower
+            let nodes = try await blockNodes()
+            await closeNodes(
+                nodes.filter { $0.key.hasSuffix("-format") && $0.value["file"]?.stringValue.map(OfflineImages.resolved) == gone }
+                    .map(\.key))
+        }
+        for path in [merge.lower, merge.upper] + merge.overlays { try? await hypervisor.layers.accept(base: path) }
     }
 
     /// After a restart of the daemon: takes over which image QEMU writes, where a merge had it change while nobody looked.
@@ -217,6 +254,8 @@ extension Disk {
         func isThere(_ path: String?, _ wanted: String) -> Bool { path.map(OfflineImages.resolved) == wanted }
         let layers = backingChain?.layers ?? []
         guard merge.direction == .commit else {
+            // Another branch may stand on the lower layer still.
+            guard self.layers.contains(where: { isThere($0.source.path, merge.upper) }) else { return }
             backingChain?.layers.removeAll { isThere($0.source.path, merge.lower) }
             return
         }

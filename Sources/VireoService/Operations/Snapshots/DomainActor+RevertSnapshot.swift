@@ -6,6 +6,7 @@ import SystemPackage
 import VireoCore
 import VireoModel
 import VireoQEMU
+import VireoStore
 import VireoXML
 
 extension DomainActor {
@@ -13,8 +14,8 @@ extension DomainActor {
     ///
     /// Disks inside images are set back in place; those with overlays of their own go on in a new overlay, and what the old
     /// branch wrote stays. Without `running` or `paused` the domain does afterwards what it did then.
-    /// - Throws: `noDomainSnapshot`; `snapshotRevertRisky` where `force` is needed; `operationInvalid` for a transient domain,
-    ///   and where another snapshot stands on what would be overwritten.
+    /// - Throws: `noDomainSnapshot`; `snapshotRevertRisky` where `force` is needed; `operationInvalid` for a transient domain that would be
+    ///   off afterwards, and where another snapshot stands on what would be overwritten.
     package func revert(to name: String, options: RevertOptions = [], client: ClientIdentity? = nil) async throws {
         guard !options.isSuperset(of: [.running, .paused]) else {
             throw VireoError(
@@ -35,15 +36,33 @@ extension DomainActor {
                 throw error
             }
             do {
+                try await domain.keepTransient(entry.operation)
                 try await domain.endForReversion()
                 try await domain.complete(&entry, job)
             } catch {
                 // Going on later would throw away what the guest does until then.
                 try? await domain.removeOverlays(entry.operation.overlays)
+                try? await domain.dropTransient(entry.operation)
                 try? await entry.end()
                 throw error
             }
         }
+    }
+
+    /// Has a transient domain outlive its QEMU, which is replaced by another one.
+    private func keepTransient(_ plan: SnapshotReversion) async throws {
+        guard plan.wasTransient == true, let live else { return }
+        var definition = live.withoutLiveFacts()
+        definition.uuid = uuid
+        try await commit(snapshots, definition: definition)
+    }
+
+    /// A domain that was transient is so again, once it runs. One that could not be started stays defined: its disks are not lost.
+    func dropTransient(_ plan: SnapshotReversion) async throws {
+        guard plan.wasTransient == true, isActive, isPersistent else { return }
+        try await hypervisor.store.deleteDefinition(uuid)
+        inactive = nil
+        publish()
     }
 
     /// Ends the guest whose state is thrown away.
@@ -55,8 +74,10 @@ extension DomainActor {
 
     func planReversion(to snapshot: DomainSnapshot, _ options: RevertOptions) async throws -> SnapshotReversion {
         try await awaitStorage()
-        guard let definition = inactive else {
-            throw VireoError(.operationInvalid, "domain '\(name)' is transient; define it before it goes back to a snapshot")
+        let wanted = outcome(snapshot, options)
+        guard let definition = inactive ?? live?.withoutLiveFacts() else { throw hypervisor.noDomain(uuid, name: name) }
+        guard isPersistent || wanted != .off else {
+            throw VireoError(.operationInvalid, "transient domain needs to request run or pause to revert to inactive snapshot")
         }
         if snapshot.facts.isBeingDeleted == true {
             throw VireoError(
@@ -67,11 +88,12 @@ extension DomainActor {
             throw VireoError(
                 .snapshotRevertRisky, "snapshot '\(snapshot.name)' lacks domain '\(name)' rollback info", origin: .qemu)
         }
-        let wanted = outcome(snapshot, options)
         try checkRisk(snapshot, then, options)
         var plan = SnapshotReversion(
             snapshot: snapshot.name, outcome: wanted, config: "", then: "", overlays: [], inside: [], left: [],
             nvram: options.contains(.resetNVRAM) ? nil : snapshot.facts.nvram, resetsNVRAM: options.contains(.resetNVRAM))
+        plan.tpm = snapshot.facts.tpm
+        plan.wasTransient = isPersistent ? nil : true
         if case .external(let path) = snapshot.memory, wanted != .off { plan.memory = path }
         plan.loadsMemory = snapshot.memory == .internal && wanted != .off && snapshot.state?.isActive == true
         for disk in then.devices.disks {

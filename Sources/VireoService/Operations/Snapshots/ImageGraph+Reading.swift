@@ -5,46 +5,34 @@ import VireoCore
 import VireoModel
 
 extension Hypervisor {
-    /// The graph of all images that definitions and snapshots name, and of those in the directories of `focus` that stand on it.
+    /// The graph of all images that definitions and snapshots name, and of those that stand on `focus`: in its directories, or wherever
+    /// the catalog of layers has ever seen one.
     ///
     /// - Parameter made: files that snapshot operations made: they need no owner to be known.
     func imageGraph(of focus: [String], made: Set<String> = []) async throws -> ImageGraph {
-        var named: [(ImageGraph.Owner, String)] = []
-        for view in domains.map(\.view) {
-            let (uuid, disks) = (view.uuid, (view.live?.devices.disks ?? []) + (view.inactive?.devices.disks ?? []))
-            for disk in disks {
-                let placed = (try? placingVolume(disk)) ?? disk
-                for path in [placed.source.path, disk.mirror?.source.path].compactMap({ $0 }) {
-                    named.append((.disk(uuid, target: disk.target), path))
-                }
-            }
-            for snapshot in view.snapshots.all {
-                for disk in snapshot.takenDisks {
-                    guard let path = disk.source.path else { continue }
-                    let isInside = snapshot.disk(disk.target)?.location == .internal
-                    named.append(
-                        (
-                            isInside
-                                ? .inside(uuid, snapshot: snapshot.name, target: disk.target)
-                                : .state(uuid, snapshot: snapshot.name, target: disk.target), path
-                        ))
-                }
-                for kept in snapshot.facts.kept { named.append((.kept(uuid, snapshot: snapshot.name), kept.path)) }
-            }
-        }
-        let found = named
+        let (named, known) = (namedImages(), layers.graph)
         return try await BlockingWork.run(within: .seconds(120), awaiting: "the images of all domains") {
             var graph = ImageGraph()
-            for (owner, path) in found {
-                let place = OfflineImages.resolved(path)
-                graph.add(owner, of: place, spelled: path)
+            for image in named where !image.isLower {
+                let place = OfflineImages.resolved(image.path)
+                graph.add(image.owner, of: place, spelled: image.path)
                 graph.follow(place)
             }
-            for path in focus.map(OfflineImages.resolved) {
-                for neighbour in OfflineImages.neighbours(on: path).map(OfflineImages.resolved)
-                where graph.layers[neighbour] == nil {
-                    graph.follow(neighbour)
-                    if !made.contains(neighbour) { graph.add(.stranger, of: neighbour) }
+            // A layer that only the definition tells of, and no image above it.
+            for image in named where image.isLower {
+                let place = OfflineImages.resolved(image.path)
+                if graph.layers[place] == nil { graph.add(image.owner, of: place, spelled: image.path) }
+                graph.follow(place)
+            }
+            var (open, seen) = (focus.map(OfflineImages.resolved), Set<String>())
+            while let path = open.popLast() {
+                guard seen.insert(path).inserted else { continue }
+                for neighbour in LayerCatalog.overlays(of: path, known: known) {
+                    if graph.layers[neighbour] == nil {
+                        graph.follow(neighbour)
+                        if !made.contains(neighbour) { graph.add(.stranger, of: neighbour) }
+                    }
+                    open.append(neighbour)
                 }
             }
             return graph

@@ -75,6 +75,14 @@ struct ImageGraph: Sendable {
 }
 
 extension ImageGraph.Owner {
+    /// Nil for what no definition knows.
+    var domain: DomainUUID? {
+        switch self {
+        case .disk(let domain, _), .state(let domain, _, _), .inside(let domain, _, _), .kept(let domain, _): domain
+        case .stranger: nil
+        }
+    }
+
     /// Whether it needs the file, but not what a guest would see in it.
     fileprivate var isInside: Bool {
         if case .inside = self { return true }
@@ -83,8 +91,8 @@ extension ImageGraph.Owner {
 }
 
 /// Two layers that become one.
-struct LayerMerge: Hashable, Sendable {
-    enum Direction: String, Hashable, Sendable {
+struct LayerMerge: Hashable, Codable, Sendable {
+    enum Direction: String, Hashable, Codable, Sendable {
         /// What the upper one has is written into the lower one, which takes its place.
         case commit
         /// What the upper one needs of the lower one is copied into it.
@@ -155,6 +163,35 @@ extension ImageGraph {
         return true
     }
 
+    /// All images that stand on `path`, over any number of layers; without `path` itself.
+    func standing(on path: String) -> Set<String> {
+        var (found, open) = (Set<String>(), [path])
+        while let next = open.popLast() {
+            for overlay in overlays(of: next) where found.insert(overlay).inserted { open.append(overlay) }
+        }
+        found.remove(path)
+        return found
+    }
+
+    /// Everybody who reads `path`: who owns it or what stands on it, and images on it that nobody owns.
+    ///
+    /// - Parameters:
+    ///   - domain: left out, with its snapshots and the images of its own chains.
+    ///   - kind: an owner for people; nil for nobody.
+    func holders(of path: String, except domain: DomainUUID?, kind: (Owner) -> LayerHolder.Kind?) -> [LayerHolder] {
+        let places = standing(on: path).union([path])
+        var (found, covered) = (Set<LayerHolder>(), Set<String>())
+        for place in places {
+            for owner in owners[place] ?? [] where owner != .stranger {
+                covered.formUnion(chain(from: place))
+                guard owner.domain != domain || domain == nil, let kind = kind(owner) else { continue }
+                found.insert(LayerHolder(kind, path: place))
+            }
+        }
+        let idle = places.subtracting(covered).subtracting([path])
+        return found.sorted { "\($0)" < "\($1)" } + idle.sorted().map { LayerHolder(.image, path: $0) }
+    }
+
     /// Who needs an image, in words.
     func users(of path: String, names: (DomainUUID) -> String) -> [String] {
         (owners[path] ?? []).map { owner in
@@ -174,7 +211,9 @@ extension ImageGraph {
     func merged(_ merge: LayerMerge) -> ImageGraph {
         var graph = self
         switch merge.direction {
-        case .pull: graph.layers[merge.upper]?.backing = layers[merge.lower]?.backing
+        case .pull:
+            graph.layers[merge.upper]?.backing = layers[merge.lower]?.backing
+            graph.layers[merge.upper]?.backingFormat = layers[merge.lower]?.backingFormat
         case .commit:
             for overlay in overlays(of: merge.upper) { graph.layers[overlay]?.backing = merge.lower }
             graph.layers[merge.upper] = nil

@@ -89,9 +89,6 @@ enum OfflineImages {
     /// The path without links; the path itself where there is no such file.
     static func resolved(_ path: String) -> String { (try? HostFiles().resolve(path)) ?? path }
 
-    /// Images in the directory of `path` that stand on it.
-    static func neighbours(on path: String) -> [String] { (try? ImageTree.overlays(of: path, context(.readUnsafely))) ?? [] }
-
     // MARK: Internal snapshots
 
     static func snapshots(of path: String) throws -> [String] {
@@ -186,6 +183,39 @@ enum OfflineImages {
                 let chain = try ImageChain.open(overlay, format: .qcow2, context(.write), layers: 1)
                 try (chain.top as? QCOW2Image)?.setBacking(BackingReference(name: copy, format: .qcow2))
             }
+        }
+    }
+
+    /// Copies the image at `path` to a new file, which is safe on disk then: only its top layer, on the same base, or all of it.
+    ///
+    /// - Throws: `operationFailed` where `copy` is there already.
+    static func copyImage(
+        _ path: String, _ format: VireoModel.ImageFormat, to copy: String, isShallow: Bool, _ progress: ImageProgress
+    ) throws {
+        try translating("copy '\(path)' to '\(copy)'") {
+            let chain = try ImageChain.open(path, format: engine(format), context(.read))
+            var options = ConvertOptions(format: engine(format) ?? .raw)
+            if isShallow {
+                options.backing = chain.top.backing.map { backing in
+                    BackingReference(name: resolved(ImagePath.joined(backing.name, to: path)), format: backing.format)
+                }
+            }
+            if options.format == .qcow2 { options.bitmaps = .sound }
+            let file = try HostFiles(patience: patience).create(copy)
+            try naming(copy) { try ImageConvert(chain, to: file, options, progress: progress).run(sync: true) }
+            try file.flush()
+        }
+        let status = try? FileAccess.status(path)
+        if let status { try? FileAccess.changeOwner(copy, uid: status.uid, gid: status.gid) }
+        try keepNames(of: [copy])
+    }
+
+    /// In which blocks two states of a disk differ.
+    static func differences(
+        _ old: ImagePoint, _ new: ImagePoint, _ progress: ImageProgress
+    ) throws -> (ranges: [Range<UInt64>], isTruncated: Bool) {
+        try translating("compare '\(old.path)' with '\(new.path)'") {
+            try old.open().differences(from: new.open(), progress: progress)
         }
     }
 
@@ -288,6 +318,12 @@ struct ImageWork: Sendable {
     }
     func copyLayer(_ path: String, to copy: String, overlays: [String]) throws {
         try OfflineImages.copyLayer(path, to: copy, overlays: overlays, progress)
+    }
+    func differences(_ old: ImagePoint, _ new: ImagePoint) throws -> (ranges: [Range<UInt64>], isTruncated: Bool) {
+        try OfflineImages.differences(old, new, progress)
+    }
+    func copyImage(_ path: String, _ format: VireoModel.ImageFormat, to copy: String, isShallow: Bool) throws {
+        try OfflineImages.copyImage(path, format, to: copy, isShallow: isShallow, progress)
     }
     func restack(_ overlays: [String], on base: String, format: String?) throws {
         try OfflineImages.restack(overlays, on: base, format: format)

@@ -13,7 +13,7 @@ import VireoXML
 /// finished. An overlay into which nothing was written shows what the image below shows, so that a switch of which nobody
 /// knows whether it happened, as QEMU is gone, counts as one that did.
 struct SnapshotCreation: JournaledOperation {
-    enum Phase: String, Codable, Sendable {
+    enum Phase: String, CaseIterable, Codable, Sendable {
         /// Overlays and copies are made.
         case files
         /// Snapshots inside images are taken.
@@ -174,9 +174,9 @@ extension SnapshotCreation {
             try? FileAccess.remove(path)
             try? FileAccess.remove(SaveFile.part(of: path))
         }
-        if let nvram = facts.nvram {
-            try? FileAccess.remove(nvram)
-            try? FileAccess.remove(nvram + ".part")
+        for copy in facts.copies {
+            try? FileAccess.remove(copy)
+            try? FileAccess.remove(copy + ".part")
         }
         return kept
     }

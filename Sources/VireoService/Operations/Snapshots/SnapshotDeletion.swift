@@ -10,7 +10,7 @@ import VireoModel
 /// Merging only ever goes forward: what the guest sees stays the same at each instant, so that a merge that was cut short is
 /// done again. A snapshot whose layer is written over is marked before that, and nobody can go back to it.
 struct SnapshotDeletion: JournaledOperation {
-    enum Phase: String, Codable, Sendable {
+    enum Phase: String, CaseIterable, Codable, Sendable {
         /// Snapshots inside images are deleted.
         case images
         /// Layers become one.
@@ -26,6 +26,8 @@ struct SnapshotDeletion: JournaledOperation {
     var names: [String]
     /// Files that are removed in the end, but those that somebody needs then.
     var files: [String] = []
+    /// The merge that is being done.
+    var merge: LayerMerge?
 
     func recover(_ entry: JournalEntry<Self>, on domain: isolated DomainActor) async throws -> String {
         if domain.isActive { await domain.endSnapshotJobs() }
@@ -33,6 +35,7 @@ struct SnapshotDeletion: JournaledOperation {
         var entry = entry
         do {
             try await domain.adoptPivots()
+            if let merge { try await domain.adopt(merge) }
             try await domain.complete(&entry, Job(.recovery, owner: "the daemon", startedAt: domain.hypervisor.now))
         } catch {
             // What is left is whole, and can be deleted again by whoever asked.
@@ -121,13 +124,17 @@ extension DomainActor {
             let graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
             let known = made.union(entry.operation.files)
             guard let merge = graph.nextMerge(of: candidates, made: known, domain: uuid) else { break }
-            if merge.direction == .commit { try await entry.advance(to: .merge) { $0.files.append(merge.upper) } }
+            try await entry.advance(to: .merge) { operation in
+                operation.merge = merge
+                if merge.direction == .commit { operation.files.append(merge.upper) }
+            }
             try await carryOut(merge, graph, doomed: names, job)
         }
         let files = names.compactMap { snapshots[$0] }.flatMap { snapshot in
-            snapshot.facts.made + snapshot.facts.kept.map(\.path) + (snapshot.facts.nvram.map { [$0] } ?? [])
+            snapshot.facts.made + snapshot.facts.kept.map(\.path) + snapshot.facts.copies
         }
         try await entry.advance(to: .remove) { operation in
+            operation.merge = nil
             operation.files += files.filter { !operation.files.contains($0) }
         }
         let graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
@@ -184,15 +191,17 @@ extension DomainActor {
         for path in paths { try? await hypervisor.layers.accept(base: OfflineImages.resolved(path)) }
     }
 
-    /// Removes the copies of firmware variables that go with snapshots of which nothing is known any more.
+    /// Removes the copies of firmware variables and TPM states that go with snapshots of which nothing is known any more.
     func removeVariables(of snapshots: [DomainSnapshot]) async {
-        let copies = snapshots.compactMap(\.facts.nvram)
+        let copies = snapshots.flatMap(\.facts.copies)
         guard !copies.isEmpty else { return }
-        try? await BlockingWork.run(awaiting: "copies of NVRAM files") { for copy in copies { try? FileAccess.remove(copy) } }
+        try? await BlockingWork.run(awaiting: "copies of firmware variables") {
+            for copy in copies { try? FileAccess.remove(copy) }
+        }
     }
 
     /// Removes files that nothing names any more.
-    private func remove(_ files: [String]) async throws {
+    func remove(_ files: [String]) async throws {
         guard !files.isEmpty else { return }
         await hypervisor.ownership.release(Set(files), of: uuid)
         try? await hypervisor.layers.forget(files.map(OfflineImages.resolved))

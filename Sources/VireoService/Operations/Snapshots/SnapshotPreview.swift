@@ -34,7 +34,7 @@ extension DomainActor {
         let (creation, snapshot) = try await planSnapshot(asked, options)
         var preview = SnapshotPreview()
         preview.written = creation.overlays.map(\.path) + creation.inside.map(\.path) + creation.facts.made
-        if let nvram = creation.facts.nvram { preview.written.append(nvram) }
+        preview.written += creation.facts.copies
         preview.kept = snapshot.domain?.devices.disks.compactMap(\.source.path) ?? []
         return preview.tidied()
     }
@@ -73,7 +73,7 @@ extension DomainActor {
         }
         let needed = graph.needed
         for snapshot in names.compactMap({ snapshots[$0] }) {
-            let files = snapshot.facts.made + snapshot.facts.kept.map(\.path) + (snapshot.facts.nvram.map { [$0] } ?? [])
+            let files = snapshot.facts.made + snapshot.facts.kept.map(\.path) + snapshot.facts.copies
             preview.removed += files.filter { !needed.contains(OfflineImages.resolved($0)) }
             for disk in snapshot.takenDisks where snapshot.disk(disk.target)?.location == .internal {
                 if let path = disk.source.path { preview.written.append(path) }

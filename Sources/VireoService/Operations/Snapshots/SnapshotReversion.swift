@@ -11,7 +11,7 @@ import VireoXML
 ///
 /// While the guest that is thrown away runs, everything can be taken back; once it is gone, the revert is finished.
 struct SnapshotReversion: JournaledOperation {
-    enum Phase: String, Codable, Sendable {
+    enum Phase: String, CaseIterable, Codable, Sendable {
         /// New overlays are made.
         case files
         /// The guest is ended.
@@ -41,6 +41,8 @@ struct SnapshotReversion: JournaledOperation {
     var left: [SnapshotFacts.KeptLayer]
     /// The copy of the firmware's variables.
     var nvram: String?
+    /// The copy of the TPM's state.
+    var tpm: String?
     var resetsNVRAM: Bool
     /// The save file with the memory.
     var memory: String?
@@ -48,6 +50,8 @@ struct SnapshotReversion: JournaledOperation {
     var loadsMemory = false
     /// Images whose present state others stand on: it is copied away before they are set back.
     var moved: [Moved] = []
+    /// Whether the domain had no definition: it gets one for as long as this takes.
+    var wasTransient: Bool?
 
     struct Moved: Codable, Hashable, Sendable {
         var path: String
@@ -65,6 +69,7 @@ struct SnapshotReversion: JournaledOperation {
     func recover(_ entry: JournalEntry<Self>, on domain: isolated DomainActor) async throws -> String {
         if phase == .files || (phase == .stop && domain.isActive) {
             try await domain.removeOverlays(overlays)
+            try await domain.dropTransient(self)
             try await entry.end()
             return "going back to snapshot '\(snapshot)' was taken back"
         }
@@ -98,7 +103,8 @@ extension DomainActor {
             // The memory that goes with the disks as they were is thrown away with them.
             if hasManagedSave { try await dropManagedSave() }
             let config = try DomainXML.read(plan.config).domain
-            try await restoreNVRAM(plan, to: config.os.nvram?.source?.path ?? defaultNVRAM(of: config))
+            try await restore(plan.nvram, to: config.os.nvram?.source?.path ?? defaultNVRAM(of: config))
+            try await restore(plan.tpm, to: tpmState(of: config))
             var tree = snapshots
             if let previous = tree.current ?? snapshots.all.last?.name {
                 tree.update(previous) { snapshot in
@@ -111,10 +117,11 @@ extension DomainActor {
             tree.setCurrent(plan.snapshot)
             try await commit(tree, definition: config)
             isUpdated = false
-            emit(.lifecycle(.defined(.fromSnapshot)))
+            if plan.wasTransient != true { emit(.lifecycle(.defined(.fromSnapshot))) }
             try await entry.advance(to: .start)
         }
         if entry.operation.outcome != .off, !isActive { try await startReverted(entry.operation) }
+        try await dropTransient(entry.operation)
         try await entry.end()
     }
 
@@ -146,14 +153,15 @@ extension DomainActor {
         try await commit(tree)
     }
 
-    private func restoreNVRAM(_ plan: SnapshotReversion, to path: String?) async throws {
-        guard let copy = plan.nvram, let path else { return }
-        try await BlockingWork.run(awaiting: "the NVRAM file '\(path)'") {
+    /// Sets back a file of the firmware or the TPM.
+    private func restore(_ copy: String?, to path: String?) async throws {
+        guard let copy, let path else { return }
+        try await BlockingWork.run(awaiting: "the file '\(path)'") {
             do {
                 let status = try? FileAccess.status(path)
                 try FileAccess.copy(copy, to: path, mode: 0o600, uid: status?.uid, gid: status?.gid)
             } catch {
-                throw VireoError(.systemError, "cannot set back the NVRAM file '\(path)': \(error)", cause: error)
+                throw VireoError(.systemError, "cannot set back the file '\(path)': \(error)", cause: error)
             }
         }
     }

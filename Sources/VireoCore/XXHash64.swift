@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The XXH64 checksum (xxHash specification 0.1.1): finds damage, not malice.
-struct XXHash64 {
+package struct XXHash64: Sendable {
     private static let primes: [UInt64] = [
         0x9E37_79B1_85EB_CA87, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63, 0x27D4_EB2F_1656_67C5,
     ]
@@ -12,15 +12,15 @@ struct XXHash64 {
     private var total: UInt64 = 0
     private let seed: UInt64
 
-    init(seed: UInt64 = 0) {
+    package init(seed: UInt64 = 0) {
         let (p1, p2) = (Self.primes[0], Self.primes[1])
         self.seed = seed
         lanes = (seed &+ p1 &+ p2, seed &+ p2, seed, seed &- p1)
     }
 
-    mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
+    package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         total &+= UInt64(bytes.count)
         var offset = 0
         if !pending.isEmpty {
@@ -35,7 +35,7 @@ struct XXHash64 {
         pending.append(contentsOf: bytes[(offset + whole)...])
     }
 
-    var value: UInt64 {
+    package var value: UInt64 {
         let (p1, p2, p3, p4, p5) = (Self.primes[0], Self.primes[1], Self.primes[2], Self.primes[3], Self.primes[4])
         var hash: UInt64
         if total >= 32 {
