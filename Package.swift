@@ -82,7 +82,7 @@ let package = Package(
                 .linkedLibrary("deflate"), .linkedLibrary("isal"), .linkedLibrary("zstd"), .linkedLibrary("ext2fs"),
                 .linkedLibrary("com_err"),
             ]),
-        .target(name: "VireoImage", dependencies: ["CVireoImage", "VireoCore"], exclude: ["README.md"]),
+        .target(name: "VireoImage", dependencies: ["CVireoImage", "VireoCore", crypto], exclude: ["README.md"]),
         .executableTarget(
             name: "vireo",
             dependencies: [

@@ -44,6 +44,8 @@ int vireo_zero_range(int fd, off_t offset, off_t length) {
     return fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
 }
 
+int vireo_reserve(int fd, off_t offset, off_t length) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length); }
+
 off_t vireo_next_data(int fd, off_t offset) { return lseek(fd, offset, SEEK_DATA); }
 
 off_t vireo_next_hole(int fd, off_t offset) { return lseek(fd, offset, SEEK_HOLE); }

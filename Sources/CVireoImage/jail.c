@@ -41,6 +41,7 @@ static uint64_t rights_of(enum vireo_jail_access access) {
     uint64_t file = LANDLOCK_ACCESS_FS_READ_FILE;
     switch (access) {
     case VIREO_JAIL_READ: return file;
+    case VIREO_JAIL_RUN: return file | LANDLOCK_ACCESS_FS_EXECUTE;
     case VIREO_JAIL_READ_WRITE: return file | LANDLOCK_ACCESS_FS_WRITE_FILE | ACCESS_TRUNCATE;
     case VIREO_JAIL_PROGRAMS: return file | LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_EXECUTE;
     case VIREO_JAIL_WORK:
@@ -110,8 +111,8 @@ static int enter(void *argument) {
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
     for (int signal = 1; signal < NSIG; signal++) (void)sigaction(signal, &action, NULL);
-    int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
     // Lifted first: a source may be 0, 1 or 2.
+    int input = jail->input < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : fcntl(jail->input, F_DUPFD_CLOEXEC, 3);
     int output = fcntl(jail->output, F_DUPFD_CLOEXEC, 3), errors = fcntl(jail->errors, F_DUPFD_CLOEXEC, 3);
     if (input < 0 || output < 0 || errors < 0) goto failed;
     if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0) goto failed;

@@ -1,6 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Testing
 import VireoImage
 
@@ -47,6 +48,55 @@ struct ImportApplianceTests {
             try context.files.open(directory("box.ova"), .read).exactly(count, at: offset, "the archive")
         }
         #expect(index.members.map(\.name) == ["box.ovf", long, "disk1.vmdk"])
+    }
+
+    @Test(
+        "A manifest's checksums are held against the descriptor and the disks", arguments: ["sha1", "sha256", "sha384", "sha512"])
+    func manifest(algorithm: String) throws {
+        let directory = try ImportDirectory()
+        try directory.write(Array(Self.envelope(Self.file, Self.disk).utf8), "box.ovf")
+        try directory.write(diskBytes(3 << 20, seed: 6), "disk1.vmdk")
+        let context = OpenContext(policy: .person)
+        func verify(_ name: String) throws -> Int? {
+            try Appliance.open(directory(name), format: nil, context)?.verify(context)
+        }
+        #expect(try verify("box.ovf") == nil)
+        // As `sha256sum --tag` writes it, which is how DSP0243 has it but for the spaces.
+        let lines = try directory.run("\(algorithm)sum", ["--tag", "box.ovf", "disk1.vmdk"])
+        try directory.write(
+            Array(lines.replacingOccurrences(of: " (", with: "(").replacingOccurrences(of: ") =", with: ")=").utf8), "box.mf")
+        try directory.run("tar", ["--format=ustar", "-cf", "box.ova", "box.ovf", "box.mf", "disk1.vmdk"])
+        try directory.run("tar", ["--format=ustar", "-cf", "dots.ova", "./box.ovf", "./box.mf", "./disk1.vmdk"])
+        for name in ["box.ovf", "box.ova", "dots.ova"] { #expect(try verify(name) == 2) }
+
+        var archive = try directory.bytes("box.ova")
+        archive[archive.count - 20_000] ^= 1
+        try directory.write(archive, "box.ova")
+        var disk = try directory.bytes("disk1.vmdk")
+        disk[2 << 20] ^= 1
+        try directory.write(disk, "disk1.vmdk")
+        for name in ["box.ovf", "box.ova"] {
+            #expect { try verify(name) } throws: {
+                ($0 as? ImageError)?.kind == .corrupt && ($0 as? ImageError)?.path?.hasSuffix("disk1.vmdk") == true
+            }
+        }
+        try directory.write(Array(lines.split(separator: "\n").first.map(String.init)?.utf8 ?? "".utf8), "box.mf")
+        #expect { try verify("box.ovf") } throws: { ($0 as? ImageError)?.message.contains("does not list") == true }
+        try FileManager.default.removeItem(atPath: directory("disk1.vmdk"))
+        try directory.write(Array(lines.utf8), "box.mf")
+        #expect { try verify("box.ovf") } throws: { ($0 as? ImageError)?.kind == .notFound }
+    }
+
+    @Test(
+        "Manifests that are refused",
+        arguments: [
+            "SHA256 box.ovf = 00", "SHA256(box.ovf)= 00", "MD5(box.ovf)= 00112233445566778899aabbccddeeff",
+            "SHA1(box.ovf)= 00112233445566778899aabbccddeeff0011223g", "SHA1)box.ovf(= 00112233445566778899aabbccddeeff00112233",
+            "=", "()", "SHA1()=", String(repeating: "x", count: 300_000),
+            String(repeating: "SHA1(a)= 00112233445566778899aabbccddeeff00112233\n", count: 1025),
+        ])
+    func refusedManifest(text: String) {
+        #expect(throws: ImageError.self) { try ApplianceManifest(Array(text.utf8)) }
     }
 
     @Test(

@@ -54,6 +54,65 @@ struct ImportJailTests {
         #expect(try Self.names(directory) == ["out", "source"])
     }
 
+    @Test(
+        "Disks in several files, which replace nothing",
+        arguments: [
+            ("monolithicFlat", "out-flat.vmdk"), ("twoGbMaxExtentSparse", "out-s001.vmdk"),
+            ("twoGbMaxExtentFlat", "out-f001.vmdk"),
+        ])
+    func severalFiles(kind: String, part: String) throws {
+        let directory = try ImportDirectory()
+        let bytes = diskBytes(3 << 20, seed: 11)
+        try directory.write(bytes, "source")
+        try Self.convert(directory, "source", "raw", to: "out.vmdk", "vmdk", options: ["subformat=\(kind)"])
+        #expect(try firstDifference(wholeDisk(directory.open("out.vmdk", .vmdk)), bytes) == nil)
+        #expect(try Self.names(directory) == [part, "out.vmdk", "source"].sorted())
+        let descriptor = try directory.bytes("out.vmdk")
+        let again = { try Self.convert(directory, "source", "raw", to: "out.vmdk", "vmdk", options: ["subformat=\(kind)"]) }
+        #expect { try again() } throws: { ($0 as? ImageError)?.kind == .exists }
+        #expect(try directory.bytes("out.vmdk") == descriptor)
+        // A file of the name of a part is somebody else's.
+        try FileManager.default.removeItem(atPath: directory("out.vmdk"))
+        try directory.write([1, 2, 3], part)
+        #expect { try again() } throws: { ($0 as? ImageError)?.kind == .exists }
+        #expect(try directory.bytes(part) == [1, 2, 3])
+        #expect(try Self.names(directory) == [part, "source"].sorted())
+        #expect(throws: ImageError.self) {
+            try Self.convert(directory, "source", "raw", to: "a\"b.vmdk", "vmdk", options: ["subformat=\(kind)"])
+        }
+    }
+
+    @Test("Who reads a disk in the jail has its socket, and opens nothing")
+    func reading() throws {
+        let disk = MemoryFile(diskBytes(3 << 20, seed: 13), path: "disk")
+        var reading = try JailedReading(arguments: [])
+        #expect(reading.command.first?.hasPrefix("/") == true)
+        // The socket gives the size first.
+        reading.command = ["/usr/bin/head", "-c", "8"]
+        var answer: [UInt8] = []
+        #expect(try reading.run(on: disk) { answer += $0 }.status == 0)
+        #expect(answer == withUnsafeBytes(of: UInt64(3 << 20)) { Array($0) })
+        for path in ["/etc/passwd", "/proc/self/status", "/tmp"] {
+            reading.command = ["/bin/cat", path]
+            let outcome = try reading.run(on: disk) { _ in Issue.record("\(path) was read") }
+            #expect(outcome.status != 0 && outcome.errors.contains("denied"), "\(outcome)")
+        }
+        reading.command = ["/bin/sh", "-c", "kill -SEGV $$"]
+        #expect { try reading.run(on: disk) { _ in } } throws: { ($0 as? ImageError)?.kind == .corrupt }
+    }
+
+    @Test("A disk read through a socket is the same one, and ends with who has it open")
+    func remoteDisk() throws {
+        let bytes = diskBytes(3 << 20, seed: 14)
+        let server = try DiskServer(MemoryFile(bytes, path: "disk"))
+        let remote = try RemoteDisk(socket: server.clientEnd, path: "disk")
+        #expect(try remote.size() == 3 << 20)
+        #expect(try firstDifference(remote.bytes(at: 0, count: 4 << 20), bytes) == nil)
+        #expect(try remote.bytes(at: 1_234_567, count: 1_500_000) == Array(bytes[1_234_567..<2_734_567]))
+        server.stop()
+        #expect(throws: ImageError.self) { try remote.bytes(at: 0, count: 1) }
+    }
+
     @Test("A backing file that a header names is not read", arguments: ["qcow", "qed"])
     func backing(format: String) throws {
         let directory = try ImportDirectory()
@@ -73,7 +132,7 @@ struct ImportJailTests {
         #expect { try Self.convert(directory, "disk", "qed", to: "out", "raw") } throws: { ($0 as? ImageError)?.kind == .corrupt }
         #expect(try directory.bytes("out") == [1, 2, 3])
         #expect(try Self.names(directory) == ["disk", "out"])
-        for option in ["backing_file=/etc/passwd", "subformat=monolithicFlat", "subformat=a,backing_file=b", "x"] {
+        for option in ["backing_file=/etc/passwd", "subformat=a,backing_file=b", "x"] {
             #expect(throws: ImageError.self) { try Self.convert(directory, "disk", "raw", to: "out", "vmdk", options: [option]) }
         }
     }

@@ -18,6 +18,8 @@ int vireo_open_without_links(const char *path, int flags);
 int vireo_punch_hole(int fd, off_t offset, off_t length);
 // Makes a range zeros and keeps its space. The size stays.
 int vireo_zero_range(int fd, off_t offset, off_t length);
+// Gets space for a range where there is none yet. The size stays.
+int vireo_reserve(int fd, off_t offset, off_t length);
 // lseek with SEEK_DATA, SEEK_HOLE.
 off_t vireo_next_data(int fd, off_t offset);
 off_t vireo_next_hole(int fd, off_t offset);
@@ -87,6 +89,7 @@ enum vireo_jail_access {
     VIREO_JAIL_READ_WRITE, // one file
     VIREO_JAIL_PROGRAMS, // a directory of programs and libraries
     VIREO_JAIL_WORK, // a directory in which files are made
+    VIREO_JAIL_RUN, // one file, a program or a library
 };
 
 struct vireo_jail_path {
@@ -99,6 +102,7 @@ struct vireo_jail {
     const char *directory; // where it starts
     const struct vireo_jail_path *paths; // all files that it can open
     size_t path_count;
+    int input; // becomes its 0; -1 for nothing to read
     int output, errors; // become its 1 and 2
     uint64_t memory; // bytes of address space
     uint64_t seconds; // of CPU time

@@ -4,8 +4,10 @@
 /// A virtual appliance: an OVF and its disks, in an archive (OVA) or as files in one directory. Nothing is unpacked.
 package struct Appliance: Sendable {
     package let descriptor: OVFDescriptor
+    /// The descriptor's name, in the archive or as a file.
+    let descriptorName: String
     /// The archive, or the OVF itself.
-    private let file: any ImageFile
+    let file: any ImageFile
     /// Nil for an OVF of its own.
     private let archive: TarIndex?
 
@@ -21,10 +23,11 @@ package struct Appliance: Sendable {
             guard let member = index.members.first(where: { $0.name.lowercased().hasSuffix(".ovf") }) else {
                 throw ImageError(.wrongFormat, "the archive has no OVF descriptor", path: file.path)
             }
-            archive = index
+            (archive, descriptorName) = (index, member.name.hasPrefix("./") ? String(member.name.dropFirst(2)) : member.name)
             descriptor = try Self.descriptor(SliceFile(file, member.range, path: "\(file.path):\(member.name.shortened)"))
         } else {
             archive = nil
+            descriptorName = String(file.path.split(separator: "/").last ?? "")
             descriptor = try Self.descriptor(file)
         }
     }
@@ -46,14 +49,28 @@ package struct Appliance: Sendable {
             throw ImageError(.notFound, "the disk '\(disk.identifier.shortened)' has no file: it begins empty", path: file.path)
         }
         let driver = try FormatDriver.of(Self.format(disk))
-        guard let archive else { return try driver.open(try context.openBeside(name, of: file), context) }
-        guard let member = archive.member(named: name) ?? archive.member(named: "./" + name) else {
-            throw ImageError(.notFound, "the archive has no file '\(name.shortened)'", path: file.path)
+        guard let part = try part(name, context) else {
+            throw ImageError(.notFound, "the appliance has no file '\(name.shortened)'", path: file.path)
         }
+        guard archive != nil else { return try driver.open(part, context) }
         // A disk inside an archive stands alone.
         var alone = context
         alone.policy = .standalone
-        return try driver.open(SliceFile(file, member.range, path: "\(file.path):\(name)"), alone)
+        return try driver.open(part, alone)
+    }
+
+    /// A file of the appliance by its name; nil where there is none.
+    func part(_ name: String, _ context: OpenContext) throws -> (any ImageFile)? {
+        guard let archive else {
+            if name == descriptorName { return file }
+            do {
+                return try context.openBeside(name, of: file)
+            } catch let error as ImageError where error.kind == .notFound {
+                return nil
+            }
+        }
+        guard let member = archive.member(named: name) ?? archive.member(named: "./" + name) else { return nil }
+        return SliceFile(file, member.range, path: "\(file.path):\(name)")
     }
 
     private static func format(_ disk: OVFDescriptor.Disk) -> ImageFormat {

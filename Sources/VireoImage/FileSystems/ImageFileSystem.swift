@@ -19,8 +19,8 @@ package protocol ImageFileSystem: AnyObject {
 }
 
 /// A name in a directory.
-package struct FileEntry: Hashable, Sendable {
-    package enum Kind: Hashable, Sendable { case file, directory, link, other }
+package struct FileEntry: Hashable, Sendable, Codable {
+    package enum Kind: String, Hashable, Sendable, Codable { case file, directory, link, other }
 
     package var name: String
     package var kind: Kind

@@ -20,7 +20,23 @@ package struct Jail: Sendable {
         package init() {}
     }
 
-    package enum Access: Hashable, Sendable { case read, readWrite, work, programs }
+    package enum Access: Hashable, Sendable {
+        case read, readWrite, work
+        /// A directory of programs and libraries.
+        case programs
+        /// A program or a library.
+        case run
+
+        fileprivate var rule: vireo_jail_access {
+            switch self {
+            case .read: VIREO_JAIL_READ
+            case .readWrite: VIREO_JAIL_READ_WRITE
+            case .work: VIREO_JAIL_WORK
+            case .programs: VIREO_JAIL_PROGRAMS
+            case .run: VIREO_JAIL_RUN
+            }
+        }
+    }
 
     /// An absolute path, and the arguments.
     package var command: [String]
@@ -29,6 +45,8 @@ package struct Jail: Sendable {
     /// Files, and directories for `work` and `programs`.
     package var paths: [(path: String, access: Access)]
     package var limits = Limits()
+    /// Becomes its standard input; nil for none. It stays the caller's.
+    package var input: CInt?
 
     package init(command: [String], directory: String, paths: [(path: String, access: Access)]) {
         (self.command, self.directory, self.paths) = (command, directory, paths)
@@ -76,23 +94,12 @@ package struct Jail: Sendable {
             ? Outcome(status: status, signal: nil, errors: message) : Outcome(status: nil, signal: status, errors: message)
     }
 
-    private static func rule(_ access: Access) -> vireo_jail_access {
-        switch access {
-        case .read: VIREO_JAIL_READ
-        case .readWrite: VIREO_JAIL_READ_WRITE
-        case .work: VIREO_JAIL_WORK
-        case .programs: VIREO_JAIL_PROGRAMS
-        }
-    }
-
     private func start(_ output: CInt, _ errors: CInt, _ pidfd: inout CInt) throws {
         let allowed =
             Self.programs.map { ($0, VIREO_JAIL_PROGRAMS) } + [
                 ("/etc/ld.so.cache", VIREO_JAIL_READ), ("/dev/null", VIREO_JAIL_READ_WRITE),
             ]
-            + paths.map { path, access in
-                (path, Self.rule(access))
-            }
+            + paths.map { ($0.path, $0.access.rule) }
         let words = command.map { strdup($0) } + [nil]
         let names = allowed.map { strdup($0.0) }
         let place = strdup(directory)
@@ -104,8 +111,9 @@ package struct Jail: Sendable {
         let started = words.withUnsafeBufferPointer { argv in
             rules.withUnsafeBufferPointer { rules in
                 var jail = vireo_jail(
-                    argv: argv.baseAddress, directory: place, paths: rules.baseAddress, path_count: rules.count, output: output,
-                    errors: errors, memory: limits.memory, seconds: limits.seconds, file_size: limits.fileSize,
+                    argv: argv.baseAddress, directory: place, paths: rules.baseAddress, path_count: rules.count,
+                    input: input ?? -1,
+                    output: output, errors: errors, memory: limits.memory, seconds: limits.seconds, file_size: limits.fileSize,
                     open_files: limits.openFiles)
                 return vireo_jail_start(&jail, &pid, &pidfd)
             }
@@ -126,7 +134,7 @@ package struct Jail: Sendable {
     ) throws {
         let deadline = ContinuousClock.now + .seconds(4 * Int64(clamping: limits.seconds))
         var open = [out, errors]
-        var buffer = [UInt8](repeating: 0, count: 4096)
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while !open.isEmpty {
             guard ContinuousClock.now < deadline else {
                 throw ImageError(.limit, "\(command[0]) ran longer than \(4 * limits.seconds) seconds")

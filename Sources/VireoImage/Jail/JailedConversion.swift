@@ -34,14 +34,15 @@ package struct JailedConversion: Sendable {
         "subformat", "adapter_type", "hwversion", "compat6", "zeroed_grain", "toolsversion", "force_size", "block_size",
         "block_state_zero", "log_size", "static", "preallocation",
     ]
-    /// A disk in several files has no single place to take.
+    /// Kinds of disks that are a descriptor and the files beside it that the descriptor names.
     private static let severalFiles: Set<String> = ["monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat"]
 
     /// Runs the conversion. Blocks.
     ///
     /// - Parameter progress: called with what is done, from 0 to 1, several times a second; false cancels.
     /// - Throws: `ImageError`: `cancelled`, `notFound` without qemu-img, `refused` where the source asks for other files, and
-    ///   `corrupt` or `noSpace` for what qemu-img says. The target is then as it was.
+    ///   `corrupt` or `noSpace` for what qemu-img says. The target is then as it was. A disk in several files replaces none:
+    ///   `exists` where there is a file of the name of one of them.
     package func run(program: String = "/usr/bin/qemu-img", progress: (Double) throws -> Bool) throws {
         try checkOptions()
         guard access(program, X_OK) == 0 else {
@@ -55,7 +56,9 @@ package struct JailedConversion: Sendable {
         defer { work.remove() }
         var command = [program, "convert", "-p", "-f", sourceFormat.rawValue, "-O", targetFormat.rawValue]
         if !options.isEmpty { command += ["-o", options.joined(separator: ",")] }
-        command += [source, work.path + "/image"]
+        // The descriptor of a disk in several files names those after itself.
+        let name = isInSeveralFiles ? try nameOfDescriptor() : "image"
+        command += [source, work.path + "/" + name]
         var jail = Jail(
             command: command, directory: work.path,
             paths: sources.map { ($0, Jail.Access.read) } + [(work.path, Jail.Access.work)])
@@ -66,7 +69,23 @@ package struct JailedConversion: Sendable {
             return try progress(line.fraction)
         }
         try check(outcome)
-        try work.release("image", to: target)
+        if isInSeveralFiles { try work.releaseAll(last: name) } else { try work.release(name, to: target) }
+    }
+
+    private var isInSeveralFiles: Bool {
+        options.contains { option in Self.severalFiles.contains { option == "subformat=\($0)" } }
+    }
+
+    private func nameOfDescriptor() throws -> String {
+        let name = String(target.split(separator: "/", omittingEmptySubsequences: false).last ?? "")
+        guard name.isPlainFileName, name.utf8.count <= 200, !name.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") })
+        else {
+            throw ImageError(.invalidArgument, "a descriptor cannot name files after '\(name.shortened)'", path: target)
+        }
+        guard access(target, F_OK) != 0 else {
+            throw ImageError(.exists, "a disk in several files replaces none; remove the old one first", path: target)
+        }
+        return name
     }
 
     private var needed: ImageFormat { Self.sources.contains(sourceFormat.rawValue) ? sourceFormat : targetFormat }
@@ -77,11 +96,6 @@ package struct JailedConversion: Sendable {
             guard parts.count == 2, Self.knownOptions.contains(String(parts[0])), !parts[1].contains(",") else {
                 throw ImageError(
                     .invalidArgument, "the option '\(option.shortened)' is not known for \(targetFormat)", path: target)
-            }
-            if parts[0] == "subformat", Self.severalFiles.contains(String(parts[1])) {
-                throw ImageError(
-                    .unsupported, "disks in several files (\(parts[1])) are not written; use monolithicSparse or streamOptimized",
-                    path: target)
             }
         }
     }

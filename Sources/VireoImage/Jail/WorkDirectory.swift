@@ -18,14 +18,42 @@ struct WorkDirectory {
 
     /// Makes a file safe on disk and puts it in the place of `target`.
     func release(_ name: String, to target: String) throws {
-        let file = path + "/" + name
-        let descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        try secure(name, target)
+        guard rename(path + "/" + name, target) == 0 else { throw ImageError.system(errno, "put it in its place", target) }
+        try secureFolder(target)
+    }
+
+    /// Gives every file that was made its name beside the target, the one called `last` last: without it the others are no disk. Replaces
+    /// nothing: where a name is taken none is given.
+    func releaseAll(last: String) throws {
+        let folder = String(path[...(path.lastIndex(of: "/") ?? path.startIndex)])
+        let names = try files().filter { $0 != last }.sorted() + [last]
+        for name in names { try secure(name, folder + name) }
+        var given: [String] = []
+        do {
+            for name in names {
+                guard link(path + "/" + name, folder + name) == 0 else {
+                    throw ImageError.system(errno, "put it in its place", folder + name)
+                }
+                given.append(folder + name)
+            }
+            try secureFolder(folder + last)
+        } catch {
+            for name in given.reversed() { unlink(name) }
+            throw error
+        }
+    }
+
+    private func secure(_ name: String, _ target: String) throws {
+        let descriptor = open(path + "/" + name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else { throw ImageError.system(errno, "open what was converted", target) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0, fchmod(descriptor, 0o644 & ~currentMask()) == 0 else {
             throw ImageError.system(errno, "keep what was converted", target)
         }
-        guard rename(file, target) == 0 else { throw ImageError.system(errno, "put it in its place", target) }
+    }
+
+    private func secureFolder(_ target: String) throws {
         let folder = open(path + "/..", O_RDONLY | O_CLOEXEC | O_DIRECTORY)
         guard folder >= 0 else { throw ImageError.system(errno, "open the directory", target) }
         defer { close(folder) }
@@ -40,15 +68,20 @@ struct WorkDirectory {
 
     /// The program makes plain files only.
     func remove() {
-        if let directory = opendir(path) {
-            while let entry = readdir(directory) {
-                let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                }
-                if name != ".", name != ".." { unlink(path + "/" + name) }
-            }
-            closedir(directory)
-        }
+        for name in (try? files()) ?? [] { unlink(path + "/" + name) }
         rmdir(path)
+    }
+
+    private func files() throws -> [String] {
+        guard let directory = opendir(path) else { throw ImageError.system(errno, "look at what was converted", path) }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
     }
 }

@@ -8,28 +8,35 @@ import VireoImage
 struct ImageCheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Hold an image's tables against each other.",
-        discussion: "Exit status: 0 in order, 1 could not be checked, 2 damaged, 3 only leaks space, 63 a format without checks.")
+        discussion: """
+            Exit status: 0 in order, 1 could not be checked, 2 damaged, 3 only leaks space, 63 a format without checks. With -q, nothing is \
+            said of an image that is in order. An appliance (OVA, OVF) is held against the checksums of its manifest.
+            """)
 
     @OptionGroup var options: ImageOptions
 
     @Option(name: .customShort("r"), help: ArgumentHelp("Repair: leaks, or all.", valueName: "what"))
     var repair: String?
 
-    @Flag(name: .short, help: "Say nothing when the image is in order.")
-    var quiet = false
+    @OptionGroup var progress: ProgressOptions
+
+    @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
 
     @Argument(help: "The image.", completion: .file())
     var path: String
 
     func run() throws {
+        if try checkedAsAppliance() { return }
         let report = try reportingImageErrors {
             let context = options.context(repair == nil ? .read : .write)
             guard let image = try ImageChain.open(path, format: options.format, context, layers: 1).top as? QCOW2Image else {
                 Terminal.standardError.write("vireo: This image format does not support checks\n")
                 throw ExitCode(63)
             }
-            guard let repair = repair.flatMap(QCOW2Image.Repair.init(rawValue:)) else { return try image.check() }
-            let found = try image.repair(repair)
+            guard let repair = repair.flatMap(QCOW2Image.Repair.init(rawValue:)) else {
+                return try ProgressLine.show(progress.style) { try image.check(progress: $0) }
+            }
+            let found = try ProgressLine.show(progress.style) { try image.repair(repair, progress: $0) }
             let left = try image.check()
             if !options.wantsJSON { Terminal.standardOutput.write(Self.repaired(found, left)) }
             return left
@@ -38,7 +45,7 @@ struct ImageCheckCommand: ParsableCommand {
             report.json(path: path).print()
         } else {
             for line in report.findings { Terminal.standardOutput.write(line + "\n") }
-            if !quiet || !report.findings.isEmpty { Terminal.standardOutput.write(Self.text(report)) }
+            if !progress.quiet || !report.findings.isEmpty { Terminal.standardOutput.write(Self.text(report)) }
         }
         if report.corruptions > 0 { throw ExitCode(2) }
         if report.leaks > 0 { throw ExitCode(3) }
@@ -46,6 +53,20 @@ struct ImageCheckCommand: ParsableCommand {
 
     func validate() throws {
         if let repair, QCOW2Image.Repair(rawValue: repair) == nil { throw ValidationError("-r takes leaks or all") }
+    }
+
+    /// Whether the image is an appliance with a manifest, which its files agree with.
+    private func checkedAsAppliance() throws -> Bool {
+        do {
+            guard let appliance = try Appliance.open(path, format: options.format, options.context()) else { return false }
+            let count = try ProgressLine.show(progress.style) { try appliance.verify(options.context(), progress: $0) }
+            guard let count else { return false }
+            if !progress.quiet { Terminal.standardOutput.write("\(count) files are what the manifest says.\n") }
+            return true
+        } catch let error as ImageError {
+            Terminal.standardError.write("error: \(error)\n")
+            throw ExitCode(error.kind == .corrupt ? 2 : 1)
+        }
     }
 
     /// What a repair put right.

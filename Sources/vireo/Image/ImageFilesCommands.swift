@@ -14,18 +14,39 @@ struct ImageFilesOptions: ParsableArguments {
         help: ArgumentHelp("The partition, as Linux counts; by default the only one with a file system.", valueName: "number"))
     var partition: Int?
 
+    /// This process was started in a jail to read the disk that its standard input leads to; the image is a name only.
+    @Flag(name: .customLong("in-jail"), help: .hidden)
+    var isInJail = false
+
     @Argument(help: "The image.", completion: .file())
     var path: String
 
+    /// The file system, for the process in the jail.
     func fileSystem() throws -> any ImageFileSystem {
-        try ImageFileSystems.open(DiskFile(try image.open(path)), partition: partition)
+        try ImageFileSystems.open(RemoteDisk(socket: STDIN_FILENO, path: path), partition: partition)
+    }
+
+    /// Has this program read the disk in a jail: `vireo image NAME PATH INSIDE` with the same options.
+    ///
+    /// - Parameter output: called with what it writes.
+    func read(_ name: String, _ inside: String, _ output: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let numbered = partition.map { ["--partition=\($0)"] } ?? []
+        let reading = try JailedReading(arguments: ["image", name, "--in-jail"] + numbered + ["--", path, inside])
+        let outcome = try reading.run(on: DiskFile(try image.open(path)), output)
+        guard outcome.status == 0 else {
+            let said = outcome.errors.split(separator: "\n").last ?? "it could not be read"
+            throw CLIError(String(said.hasPrefix("error: ") ? said.dropFirst(7) : said))
+        }
     }
 }
 
 struct ImageListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List files inside an image, without starting it.",
-        discussion: "Reads ext2, ext3, ext4 and FAT, on GPT, MBR or the whole disk. A journal that was left is not replayed.")
+        discussion: """
+            Reads ext2, ext3, ext4 and FAT, on GPT, MBR or the whole disk. A journal that was left is not replayed. What reads the \
+            file system runs in a jail: it opens no file, and has neither network nor privileges.
+            """)
 
     @OptionGroup var options: ImageFilesOptions
 
@@ -37,9 +58,15 @@ struct ImageListCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            let system = try options.fileSystem()
-            let entry = try system.entry(at: directory)
-            let entries = entry.kind == .directory ? try system.entries(in: entry).sorted { $0.name < $1.name } : [entry]
+            if options.isInJail { return try listInJail() }
+            var bytes: [UInt8] = []
+            try options.read("ls", directory) {
+                guard bytes.count + $0.count <= Self.answerLimit else {
+                    throw ImageError(.limit, "'\(directory)' has too many entries", path: options.path)
+                }
+                bytes += $0
+            }
+            let entries = try JSONDecoder().decode([FileEntry].self, from: Data(bytes))
             if options.image.wantsJSON {
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -48,6 +75,16 @@ struct ImageListCommand: ParsableCommand {
                 for entry in entries { print(long ? Self.line(entry) : entry.name.shownSafely) }
             }
         }
+    }
+
+    /// Bytes that the process in the jail may answer.
+    private static let answerLimit = 32 << 20
+
+    private func listInJail() throws {
+        let system = try options.fileSystem()
+        let entry = try system.entry(at: directory)
+        let entries = entry.kind == .directory ? try system.entries(in: entry).sorted { $0.name < $1.name } : [entry]
+        try FileHandle.standardOutput.write(contentsOf: try JSONEncoder().encode(entries))
     }
 
     /// As `ls -l` shows it, as far as the file system tells.
@@ -80,6 +117,9 @@ struct ImageCatCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
+            guard options.isInJail else {
+                return try options.read("cat", file) { try FileHandle.standardOutput.write(contentsOf: Data($0)) }
+            }
             let system = try options.fileSystem()
             try system.read(try system.entry(at: file)) { bytes in
                 try FileHandle.standardOutput.write(contentsOf: Data(bytes))
@@ -100,13 +140,7 @@ private struct ListedFile: Encodable {
 
     init(_ entry: FileEntry) {
         (name, size, modified) = (entry.name, entry.size, entry.modified)
-        type =
-            switch entry.kind {
-            case .file: "file"
-            case .directory: "directory"
-            case .link: "link"
-            case .other: "other"
-            }
+        type = entry.kind.rawValue
         mode = entry.permissions.map { mode in
             let digits = String(mode, radix: 8)
             return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
