@@ -10,7 +10,8 @@ struct ImageCommand: ParsableCommand {
         commandName: "image", abstract: "Make, look at, check and change disk images.",
         discussion: """
             Understands qemu-img's options (-f -O -b -F -o -p -c -S -U) and answers with its fields and exit statuses. No daemon \
-            is needed. Nothing is written to an image that somebody else has open, such as a running guest; -U reads it all the same.
+            is needed. Nothing is written to an image that somebody else has open, such as a running guest; -U reads it all the same. \
+            Images of strangers are looked at with --within: the names in them then lead nowhere else.
             """,
         subcommands: [
             ImageInfoCommand.self, ImageMapCommand.self, ImageCheckCommand.self, ImageCreateCommand.self,
@@ -40,6 +41,13 @@ struct ImageOptions: ParsableArguments {
     @Flag(name: [.customShort("U"), .customLong("force-share")], help: "Read an image even while a guest writes to it.")
     var forceShare = false
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Names inside images may only mean files below this directory, and formats have to be stated: for images of strangers.",
+            valueName: "directory"), completion: .directory)
+    var within: [String] = []
+
     @Option(name: .long, help: ArgumentHelp("human or json; --json is the same.", valueName: "kind"))
     var output: ImageOutput?
 
@@ -55,14 +63,20 @@ struct ImageOptions: ParsableArguments {
     /// `--json` is an option of the root command, before or behind the names of the others.
     var wantsJSON: Bool { parent.global.json || output == .json }
 
-    /// For a person at a terminal: names inside images are followed, formats are recognised.
+    /// For a person at a terminal: names inside images are followed, formats are recognised. With --within neither.
+    var policy: ImagePolicy {
+        if within.isEmpty { return .person }
+        return ImagePolicy(
+            backing: .directories(within.map { (try? HostFiles().resolve($0)) ?? $0 }), allowsPartsBeside: true)
+    }
+
     func context(_ access: FileAccess = .read) -> OpenContext {
-        OpenContext(policy: .person, access: access == .read && forceShare ? .readUnsafely : access)
+        OpenContext(policy: policy, access: access == .read && forceShare ? .readUnsafely : access)
     }
 
     /// An image for the operations that open it themselves.
     func offline(_ path: String) -> OfflineImage {
-        var image = OfflineImage(path, format: format, policy: .person)
+        var image = OfflineImage(path, format: format, policy: policy)
         image.readsUnsafely = forceShare
         return image
     }
