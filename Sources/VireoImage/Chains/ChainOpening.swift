@@ -25,7 +25,7 @@ extension ImageChain {
         let driver = try format.map { try FormatDriver.of($0) } ?? FormatDriver.detect(file)
         var found = [try driver.open(file, context)]
         var below = context
-        var seen: Set<String> = [(try? context.files.resolve(file.path)) ?? file.path]
+        var seen: Set<String> = [(try? context.files.identity(file.path)) ?? file.path]
         var (last, lastPath) = (found[0], file.path)
         while found.count < layers, let reference = last.backing {
             guard found.count < context.limits.chainLayers else {
@@ -50,9 +50,11 @@ extension ImageChain {
         if context.policy.backing == .nowhere {
             throw ImageError(.refused, "it stands on '\(reference.name)', and it has to stand alone")
         }
-        let resolved = try context.files.resolve(path)
+        // Without directories to keep to nobody asks where the file really lies, which costs more than all else about it.
+        let isAnywhere = context.policy.backing == .anywhere
+        let resolved = isAnywhere ? path : try context.files.resolve(path)
         try ImagePolicy.check(resolved, named: reference.name, within: context.policy.backing, what: "a backing file")
-        guard seen.insert(resolved).inserted else {
+        guard seen.insert(try context.files.identity(resolved)).inserted else {
             throw ImageError(.limit, "its chain comes back to '\(path)'")
         }
         let format = reference.format ?? stated
@@ -63,7 +65,7 @@ extension ImageChain {
         // The name is opened, not what it was resolved to, so that locks and errors are about what people wrote; where a policy
         // of directories holds, it is the file that was checked.
         let file =
-            context.policy.backing == .anywhere
+            isAnywhere
             ? try context.files.open(path, context.access) : try context.files.openResolved(resolved, context.access)
         let driver = try format.map { try FormatDriver.of($0) } ?? FormatDriver.detect(file)
         return (try naming(path) { try driver.open(file, context) }, path)

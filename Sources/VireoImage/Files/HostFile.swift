@@ -94,6 +94,16 @@ package final class HostFile: ImageFile {
         guard code == 0 else { throw ImageError.system(code, "reserve space", path) }
     }
 
+    package func expectWrite(_ range: Range<UInt64>) throws {
+        guard !isDevice, !range.isEmpty else { return }
+        let (start, length) = (
+            try position(range.lowerBound, plus: 0), try position(range.upperBound - range.lowerBound, plus: 0)
+        )
+        guard vireo_reserve(number, start, length) == 0 || errno != ENOSPC else {
+            throw ImageError.system(ENOSPC, "reserve space", path)
+        }
+    }
+
     package func region(at offset: UInt64) throws -> FileRegion {
         let size = try size()
         guard offset < size else { return FileRegion(isData: false, end: offset) }

@@ -109,6 +109,12 @@ package struct HostFiles: FileProvider {
         return found.sorted()
     }
 
+    package func identity(_ path: String) throws -> String {
+        var facts = stat()
+        guard stat(path, &facts) == 0 else { throw ImageError.system(errno, "find it", path) }
+        return "\(facts.st_dev):\(facts.st_ino)"
+    }
+
     package func resolve(_ path: String) throws -> String {
         guard let resolved = realpath(path, nil) else { throw ImageError.system(errno, "find it", path) }
         defer { free(resolved) }

@@ -27,6 +27,9 @@ package protocol ImageFile: AnyObject, Sendable {
     func zero(_ range: Range<UInt64>, _ mode: ZeroMode) throws
     /// Reserves space for a range, and grows the file to its end; the bytes that were not there are zeros.
     func allocate(_ range: Range<UInt64>) throws
+    /// Gets space for a range that is about to be written, where the file system has a way that costs less than the writes save. The size
+    /// stays. Only who runs out of space is told.
+    func expectWrite(_ range: Range<UInt64>) throws
     /// Makes a range hold the bytes of `source` from `offset` on by sharing its blocks. False, and nothing happened, where that
     /// cannot be done.
     func shareBlocks(_ range: Range<UInt64>, of source: any ImageFile, at offset: UInt64) throws -> Bool
@@ -57,6 +60,9 @@ package struct FileRegion: Hashable, Sendable {
 }
 
 extension ImageFile {
+    /// Only file systems of a host have space to get.
+    package func expectWrite(_ range: Range<UInt64>) throws {}
+
     /// Only files of a host have blocks to share.
     package func shareBlocks(_ range: Range<UInt64>, of source: any ImageFile, at offset: UInt64) throws -> Bool { false }
 
@@ -108,11 +114,15 @@ package protocol FileProvider: Sendable {
     func replace(_ path: String, sync: Bool, _ body: (any ImageFile) throws -> Void) throws
     /// The absolute path of `path` without links.
     func resolve(_ path: String) throws -> String
+    /// What tells the file at `path`, or behind a link there, from all others.
+    func identity(_ path: String) throws -> String
     /// The paths of the plain files and links in a directory, in order. Throws `limit` where there are too many to look at.
     func list(_ directory: String) throws -> [String]
 }
 
 extension FileProvider {
+    package func identity(_ path: String) throws -> String { try resolve(path) }
+
     /// The same without waiting for the disk.
     package func replace(_ path: String, _ body: (any ImageFile) throws -> Void) throws {
         try replace(path, sync: false, body)

@@ -21,12 +21,13 @@ extension ImageChain {
         if strict, shorter != longer { return .size }
         progress.begin(total: longer)
         let (left, right) = (ExtentReader(), ExtentReader())
+        let (leftHoles, rightHoles) = (HoleFinder(), HoleFinder())
         var buffers = ([UInt8](repeating: 0, count: 1 << 20), [UInt8](repeating: 0, count: 1 << 20))
         var position: UInt64 = 0
         while position < longer {
             try progress.check()
-            let mine = try piece(at: position, limit: longer - position)
-            let theirs = try other.piece(at: position, limit: mine.length)
+            let mine = try piece(at: position, limit: longer - position, leftHoles)
+            let theirs = try other.piece(at: position, limit: mine.length, rightHoles)
             let length = theirs.length
             if strict, position < shorter, mine.isAllocated != theirs.isAllocated { return .allocation(offset: position) }
             if let offset = try firstDifference(mine, theirs, length: length, left, right, &buffers) {
@@ -52,9 +53,10 @@ extension ImageChain {
     }
 
     /// The next stretch; zeros behind the end of the disk.
-    func piece(at offset: UInt64, limit: UInt64) throws -> Piece {
+    func piece(at offset: UInt64, limit: UInt64, _ holes: HoleFinder) throws -> Piece {
         guard offset < virtualSize else { return Piece(extent: Extent(length: limit, .zero), length: limit, isAllocated: false) }
-        let (extent, depth) = try extent(at: offset, limit: min(limit, virtualSize - offset))
+        let (found, depth) = try extent(at: offset, limit: min(limit, virtualSize - offset))
+        let extent = try holes.refined(found)
         return Piece(extent: extent, length: extent.length, isAllocated: depth != nil)
     }
 

@@ -23,10 +23,11 @@ extension ImageChain {
                 found.append(range)
             }
         }
+        let (leftHoles, rightHoles) = (HoleFinder(), HoleFinder())
         while position < end {
             try progress.check()
-            let mine = try piece(at: position, limit: end - position)
-            let theirs = try other.piece(at: position, limit: mine.length)
+            let mine = try piece(at: position, limit: end - position, leftHoles)
+            let theirs = try other.piece(at: position, limit: mine.length, rightHoles)
             guard !(mine.isZero && theirs.isZero), !mine.isSame(as: theirs) else {
                 position += theirs.length
                 progress.advance(to: position)

@@ -7,7 +7,11 @@ package import VireoCore
 struct QCOW2Counts {
     /// Clusters that are counted together: where nothing is used, nothing is kept.
     static let chunk = 1024
-    private var chunks: [UInt64: [UInt32]] = [:]
+    /// Where each chunk that was ever counted begins in `numbers`.
+    private var places: [UInt64: Int] = [:]
+    private var numbers: [UInt32] = []
+    /// The chunk that was counted last, and its place: neighbours come one after the other.
+    private var last: (chunk: UInt64, place: Int) = (.max, 0)
     /// The first cluster behind the last that is used.
     private(set) var end: UInt64 = 0
     /// Bytes of the tables that were walked. Tables do not overlap, so that there are no more of them than the file has bytes:
@@ -21,11 +25,16 @@ struct QCOW2Counts {
     }
 
     subscript(cluster: UInt64) -> UInt32 {
-        chunks[cluster / UInt64(Self.chunk)]?[Int(cluster % UInt64(Self.chunk))] ?? 0
+        places[cluster / UInt64(Self.chunk)].map { numbers[$0 + Int(cluster % UInt64(Self.chunk))] } ?? 0
     }
 
     /// Whether any cluster of the chunk that begins at `cluster`, a multiple of `chunk`, was ever counted.
-    func hasChunk(at cluster: UInt64) -> Bool { chunks[cluster / UInt64(Self.chunk)] != nil }
+    func hasChunk(at cluster: UInt64) -> Bool { places[cluster / UInt64(Self.chunk)] != nil }
+
+    /// The counts of the chunk that begins at `cluster`, a multiple of `chunk`; nil where nothing of it was ever counted.
+    func chunk(at cluster: UInt64) -> ArraySlice<UInt32>? {
+        places[cluster / UInt64(Self.chunk)].map { numbers[$0..<$0 + Self.chunk] }
+    }
 
     mutating func add(_ cluster: UInt64, count: UInt64 = 1) {
         end = max(end, cluster + count)
@@ -33,23 +42,34 @@ struct QCOW2Counts {
         while left > 0 {
             let (number, start) = (next / UInt64(Self.chunk), Int(next % UInt64(Self.chunk)))
             let here = min(left, UInt64(Self.chunk - start))
-            for index in start..<start + Int(here) {
-                chunks[number, default: [UInt32](repeating: 0, count: Self.chunk)][index] &+= 1
-            }
+            let place = place(number)
+            for index in place + start..<place + start + Int(here) { numbers[index] &+= 1 }
             (next, left) = (next + here, left - here)
         }
     }
 
+    private mutating func place(_ chunk: UInt64) -> Int {
+        if last.chunk == chunk { return last.place }
+        var place = places[chunk]
+        if place == nil {
+            place = numbers.count
+            places[chunk] = numbers.count
+            numbers.append(contentsOf: repeatElement(0, count: Self.chunk))
+        }
+        last = (chunk, place ?? 0)
+        return last.place
+    }
+
     mutating func remove(_ cluster: UInt64) {
-        chunks[cluster / UInt64(Self.chunk)]?[Int(cluster % UInt64(Self.chunk))] &-= 1
+        guard let place = places[cluster / UInt64(Self.chunk)] else { return }
+        numbers[place + Int(cluster % UInt64(Self.chunk))] &-= 1
     }
 
     /// The clusters that are used, in order, with how often.
     func forEach(_ body: (UInt64, UInt32) throws -> Void) rethrows {
-        for number in chunks.keys.sorted() {
-            guard let counts = chunks[number] else { continue }
-            for (index, count) in counts.enumerated() where count > 0 {
-                try body(number * UInt64(Self.chunk) + UInt64(index), count)
+        for (number, place) in places.sorted(by: { $0.key < $1.key }) {
+            for index in 0..<Self.chunk where numbers[place + index] > 0 {
+                try body(number * UInt64(Self.chunk) + UInt64(index), numbers[place + index])
             }
         }
     }
@@ -81,6 +101,15 @@ package struct QCOW2CheckReport: Hashable, Sendable {
     mutating func leak(_ text: @autoclosure () -> String) {
         leaks += 1
         if findings.count < Self.longest { findings.append(text()) }
+    }
+
+    /// Notes that a cluster's refcount is not how often it is used.
+    mutating func note(_ cluster: UInt64, stored: UInt64, used: UInt64) {
+        if stored < used {
+            corrupt("cluster \(cluster) refcount=\(stored) reference=\(used)")
+        } else {
+            leak("Leaked cluster \(cluster) refcount=\(stored) reference=\(used)")
+        }
     }
 
     /// The fields of `qemu-img check --output=json`.

@@ -31,25 +31,19 @@ extension QCOW2Core {
             let block = isReadable ? try refcountBlock(at: offset) : nil
             for first in stride(from: UInt64(0), to: perBlock, by: QCOW2Counts.chunk) {
                 let some = first..<min(perBlock, first + UInt64(QCOW2Counts.chunk))
-                if !counts.hasChunk(at: number * perBlock + first), block?.isEmpty(some) ?? true { continue }
+                let cluster = number * perBlock + first
+                let used = counts.chunk(at: cluster - cluster % UInt64(QCOW2Counts.chunk))
+                if used == nil, block?.isEmpty(some) ?? true { continue }
+                var place = (used?.startIndex ?? 0) + Int(cluster % UInt64(QCOW2Counts.chunk))
                 for index in some {
-                    compare(number * perBlock + index, block?[Int(index)] ?? 0, counts, &end, &report)
+                    let (stored, counted) = (block?[Int(index)] ?? 0, UInt64(used?[place] ?? 0))
+                    if stored > 0 { end = max(end, number * perBlock + index + 1) }
+                    if stored != counted { report.note(number * perBlock + index, stored: stored, used: counted) }
+                    place += 1
                 }
             }
         }
         return end
-    }
-
-    private func compare(
-        _ cluster: UInt64, _ stored: UInt64, _ counts: QCOW2Counts, _ end: inout UInt64, _ report: inout QCOW2CheckReport
-    ) {
-        let used = UInt64(counts[cluster])
-        if stored > 0 { end = max(end, cluster + 1) }
-        if stored < used {
-            report.corrupt("cluster \(cluster) refcount=\(stored) reference=\(used)")
-        } else if stored > used {
-            report.leak("Leaked cluster \(cluster) refcount=\(stored) reference=\(used)")
-        }
     }
 
     /// The copied flags of the active tables say "refcount is one", and nothing else.

@@ -56,6 +56,29 @@ extension QCOW2Header {
         try checkTables(limits)
     }
 
+    /// Whether the first bytes of an image hold all of its header: the fields, the extensions up to their end, and the backing name.
+    static func isWhole(_ bytes: [UInt8]) -> Bool {
+        let fields = HeaderFields(bytes)
+        guard let version: UInt32 = try? fields.big(at: 4, "version"),
+            let offset: UInt64 = try? fields.big(at: 8, "backing_file_offset"),
+            let size: UInt32 = try? fields.big(at: 16, "backing_file_size"),
+            offset <= UInt64(bytes.count), UInt64(bytes.count) - offset >= UInt64(size)
+        else { return false }
+        var position = lengthV2
+        if version >= 3 {
+            guard let stated: UInt32 = try? fields.big(at: 100, "header_length") else { return false }
+            position = Int(stated)
+        }
+        while offset == 0 || position + 8 <= Int(offset) {
+            guard let type: UInt32 = try? fields.big(at: position, "extension type"),
+                let length: UInt32 = try? fields.big(at: position + 4, "extension length")
+            else { return false }
+            if type == Extension.end { return true }
+            position += 8 + (Int(length) + 7) & ~7
+        }
+        return true
+    }
+
     /// Refuses features that are not known by the names that the image itself gives them, if it does.
     private mutating func readFeatures(_ fields: HeaderFields, from length: Int) throws(ImageError) {
         let unknown = incompatible.subtracting(.known).rawValue

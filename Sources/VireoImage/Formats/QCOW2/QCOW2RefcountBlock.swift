@@ -18,6 +18,8 @@ struct QCOW2RefcountBlock {
             case 0...2:
                 let width = 1 << order, perByte = 8 / width
                 return UInt64(bytes[index / perByte] >> UInt8(index % perByte * width)) & Self.largest(order: order)
+            // Nearly all images have this one.
+            case 4: return UInt64(bytes[index * 2]) << 8 | UInt64(bytes[index * 2 + 1])
             default:
                 let size = 1 << (order - 3)
                 return bytes[index * size..<index * size + size].reduce(0) { $0 << 8 | UInt64($1) }
