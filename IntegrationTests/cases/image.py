@@ -1,8 +1,10 @@
 # Copyright 2026 The Vireo Authors
 # SPDX-License-Identifier: Apache-2.0
 """`vireo image` as a person or a script uses it, with qemu-img as the judge of what it leaves."""
+import hashlib
 import json
 import os
+import signal
 import subprocess
 
 from harness import test
@@ -122,3 +124,105 @@ def inside(t):
     same(t, copy, t.path("files.vmdk"), "the VMDK")
     image(t, "convert", "-O", "qcow2", t.path("files.vmdk"), t.path("again.qcow2"))
     same(t, copy, t.path("again.qcow2"), "the VMDK read again")
+
+
+@test("vireo image takes qemu-img's less common options: into what exists, bitmaps of others, space that is reserved")
+def options(t):
+    disk, copy, device = raw_disk(t, "disk.raw"), t.path("copy.qcow2"), t.path("device.raw")
+    image(t, "convert", "-q", "-f", "raw", "-O", "qcow2", disk, copy)
+    with open(device, "wb") as file:
+        file.write(b"old" * (3 << 20))
+    image(t, "convert", "-n", "-O", "raw", copy, device)
+    with open(disk, "rb") as one, open(device, "rb") as other:
+        t.equal(other.read(8 << 20) == one.read(), True, "the copy into what exists")
+        t.equal(other.read() == (b"old" * (3 << 20))[8 << 20:], True, "what lies behind it")
+    image(t, "create", "-q", "-f", "qcow2", t.path("small.qcow2"), "1M")
+    t.true("resize it first" in image(t, "convert", "-n", "-O", "qcow2", copy, t.path("small.qcow2"), status=1), "it says what to do")
+    image(t, "convert", "--target-is-zero", copy, device, status=64)
+
+    for name in ("one", "two"):
+        image(t, "create", "-q", "-f", "qcow2", t.path(name), "8M")
+        image(t, "bitmap", "--add", t.path(name), name)
+    t.equal(run("qemu-io", "-c", "write 1M 64k", t.path("one"))[0], 0)
+    image(t, "bitmap", "--merge", "one", "-b", t.path("one"), "-F", "qcow2", t.path("two"), "two")
+    t.equal(run("qemu-img", "check", t.path("two"))[0], 0, "qemu-img check")
+    image(t, "snapshot", "-c", "s1", copy)
+    measured = json.loads(image(t, "measure", "-O", "qcow2", "-l", "s1", "--output", "json", copy))
+    t.equal(measured["required"], json.loads(run("qemu-img", "measure", "-O", "qcow2", "-l", "s1", "--output", "json", copy)[1])["required"])
+    image(t, "resize", "-f", "raw", "--preallocation", "falloc", disk, "12M")
+    t.true(os.stat(disk).st_blocks * 512 >= 4 << 20, "the space is reserved")
+    outside = t.path("base.raw")
+    with open(outside, "wb") as file:
+        file.truncate(1 << 20)
+    os.makedirs(t.path("inside"))
+    overlay = t.path("inside/overlay.qcow2")
+    image(t, "create", "-q", "-f", "qcow2", "-b", outside, "-F", "raw", overlay)
+    image(t, "map", overlay)
+    t.true("outside the allowed" in image(t, "map", "--within", t.path("inside"), overlay, status=1), "--within holds")
+    image(t, "map", "--within", t.path("inside"), "--within", t.path("."), overlay)
+
+
+@test("An interrupted vireo image leaves the old state, and says how far it is meanwhile")
+def interrupted(t):
+    disk, target = raw_disk(t, "disk.raw"), t.path("target.qcow2")
+    with open(target, "wb") as file:
+        file.write(b"as it was")
+
+    def interrupt(*arguments):
+        child = subprocess.Popen(
+            [t.program("vireo"), "image", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        t.on_exit(child.kill)
+        first = json.loads(child.stderr.readline())
+        t.equal(set(first), {"done", "total", "bytesPerSecond", "secondsLeft"})
+        child.send_signal(signal.SIGINT)
+        said = child.communicate(timeout=30)[1]
+        t.equal(child.returncode, 1, said)
+        t.true("cancelled" in said, said)
+
+    before = sorted(os.listdir(t.path(".")))
+    interrupt("convert", "--json-progress", "-r", "1000", "-f", "raw", "-O", "qcow2", disk, target)
+    with open(target, "rb") as file:
+        t.equal(file.read(), b"as it was")
+    t.equal(sorted(os.listdir(t.path("."))), before, "nothing half-made is left")
+
+    base, overlay, flat = t.path("base.qcow2"), t.path("overlay.qcow2"), t.path("flat.raw")
+    image(t, "convert", "-q", "-f", "raw", "-O", "qcow2", disk, base)
+    image(t, "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", overlay)
+    t.equal(run("qemu-io", "-c", "write -P 7 0 4M", overlay)[0], 0)
+    t.equal(run("qemu-img", "convert", "-O", "raw", overlay, flat)[0], 0)
+    interrupt("commit", "--json-progress", "-r", "1000", overlay)
+    same(t, overlay, flat, "the overlay")
+    for path in (base, overlay):
+        t.true(run("qemu-img", "check", path)[0] in (0, 3), "qemu-img check of %s" % path)
+    image(t, "commit", overlay)
+    same(t, base, flat, "the base after the second try")
+
+
+@test("vireo image holds an appliance against its manifest before it copies it")
+def appliance(t):
+    disk, folder = raw_disk(t, "disk.raw", 6 << 20), t.path("box")
+    os.makedirs(folder)
+    parts = {name: os.path.join(folder, name) for name in ("box.ovf", "disk.vmdk", "box.mf", "box.ova")}
+    image(t, "convert", "-q", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", disk, parts["disk.vmdk"])
+    with open(parts["box.ovf"], "w", encoding="ascii") as file:
+        file.write('<?xml version="1.0"?><Envelope><References><File id="f" href="disk.vmdk"/></References>'
+                   '<DiskSection><Disk diskId="d" fileRef="f" capacity="6" capacityAllocationUnits="byte * 2^20"/></DiskSection></Envelope>')
+    with open(parts["box.mf"], "w", encoding="ascii") as file:
+        for name in ("box.ovf", "disk.vmdk"):
+            with open(parts[name], "rb") as part:
+                file.write("SHA256(%s)= %s\n" % (name, hashlib.sha256(part.read()).hexdigest()))
+    subprocess.run(["tar", "--format=ustar", "-C", folder, "-cf", parts["box.ova"], "box.ovf", "box.mf", "disk.vmdk"], check=True)
+    for name in ("box.ovf", "box.ova"):
+        t.true("2 files" in image(t, "check", parts[name]), "the manifest is right")
+        image(t, "convert", "-O", "qcow2", parts[name], t.path(name + ".qcow2"))
+        same(t, disk, t.path(name + ".qcow2"), "the disk of " + name)
+    with open(parts["disk.vmdk"], "r+b") as file:
+        file.seek(70_000)
+        file.write(b"changed")
+    t.true("manifest" in image(t, "convert", "-O", "qcow2", parts["box.ovf"], t.path("none.qcow2"), status=1), "it says why")
+    t.true(not os.path.exists(t.path("none.qcow2")), "nothing was made")
+    image(t, "check", parts["box.ovf"], status=2)
+    flat = t.path("flat.vmdk")
+    image(t, "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=twoGbMaxExtentFlat", disk, flat)
+    t.true(os.path.exists(t.path("flat-f001.vmdk")), "its part")
+    same(t, disk, flat, "the disk in several files")

@@ -45,6 +45,25 @@ struct BitmapTests {
         #expect(try open(path, .read).bitmaps().map(\.flags) == [[.auto], []])
     }
 
+    @Test("What another image's bitmap marks is taken over, whatever the sizes of their bits")
+    func mergeOther() throws {
+        let scratch = try Scratch()
+        let path = try make(scratch)
+        let other = scratch.file("other.qcow2")
+        try QemuImg.must("create", "-q", "-f", "qcow2", other, "8M")
+        try QemuImg.must("bitmap", "--add", "-g", "512", other, "fine")
+        try QemuImg.io(other, "write -P 1 4M 1k")
+        let before = try open(path, .read).markedBytes("rests")
+        try open(path).mergeBitmap("fine", of: open(other, .read), into: "rests")
+        #expect(try open(path, .read).markedBytes("rests") == (before + [4 << 20]).sorted())
+        try QemuImg.must("check", "-q", path)
+        #expect(throws: ImageError.self) { try open(path).mergeBitmap("none", of: open(other, .read), into: "rests") }
+        try QemuImg.must("resize", "-q", other, "9M")
+        #expect { try open(path).mergeBitmap("fine", of: open(other, .read), into: "rests") } throws: {
+            ($0 as? ImageError)?.kind == .invalidArgument
+        }
+    }
+
     @Test("A copy has the bitmaps, and measure says what they take", arguments: ["cluster_size=64k", "cluster_size=4k"])
     func copies(options: String) throws {
         let scratch = try Scratch()

@@ -14,6 +14,21 @@ package enum RawBytes {
         return memcmp(base, base + 1, bytes.count - 1) == 0
     }
 
+    /// Calls `body` with each stretch that is not zeros in pieces of `length` bytes; with all of it for a length of 0.
+    static func runs(_ bytes: UnsafeRawBufferPointer, zeros length: Int, _ body: (Range<Int>) throws -> Void) rethrows {
+        guard length > 0 else { return try body(0..<bytes.count) }
+        var (run, position) = (0, 0)
+        while position < bytes.count {
+            let end = min(position + length, bytes.count)
+            if isZero(UnsafeRawBufferPointer(rebasing: bytes[position..<end])) {
+                if run < position { try body(run..<position) }
+                run = end
+            }
+            position = end
+        }
+        if run < bytes.count { try body(run..<bytes.count) }
+    }
+
     /// The place of the first byte that differs; both have the same length.
     static func firstDifference(_ one: UnsafeRawBufferPointer, _ two: UnsafeRawBufferPointer) -> Int? {
         guard let left = one.baseAddress, let right = two.baseAddress, one.count > 0 else { return nil }

@@ -36,6 +36,7 @@ extension ImageChain {
                     let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(extent.length)])
                     _ = try reader.read(extent, into: part)
                     try base.write(UnsafeRawBufferPointer(part), at: position, below: below)
+                    try progress.pace(extent.length)
                 }
                 progress.advance(to: position + extent.length)
             }

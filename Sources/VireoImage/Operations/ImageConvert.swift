@@ -13,10 +13,12 @@ package struct ConvertOptions: Hashable, Sendable {
     package var backing: BackingReference?
     /// With a backing image: layers of the source, from the top, that lie above it and are copied.
     package var copiedLayers = 1
-    /// Runs of zeros of at least this many bytes become holes; 0 writes everything. For raw targets.
+    /// Runs of zeros of at least this many bytes become holes of a raw image; 0 writes everything, in every format.
     package var sparse: UInt64 = 4096
     /// Copy the persistent bitmaps of the source's top layer, too; to qcow2 of version 3 only.
     package var bitmaps = Bitmaps.none
+    /// Data that cannot be read becomes zeros instead of an error, and is counted by `ImageProgress.lostBytes`; a table still ends the copy.
+    package var salvages = false
     /// Threads; nil for as many as the machine has processors.
     package var threads: Int?
 
@@ -70,7 +72,7 @@ package final class ImageConvert: Sendable {
             if sync { try target.flush() }
         case .qcow2:
             let builder = try QCOW2Builder(target, size: size, options: options.qcow2, backing: options.backing)
-            let sink = QCOW2Sink(builder, size: size, compressed: options.compressed)
+            let sink = QCOW2Sink(builder, size: size, compressed: options.compressed, writesZeros: options.sparse == 0)
             try copy(sink, unit: builder.clusterSize)
             try builder.finish(sync: sync)
             if options.bitmaps != .none, let image = source.top as? QCOW2Image {
@@ -83,15 +85,39 @@ package final class ImageConvert: Sendable {
         progress.advance(to: size)
     }
 
+    /// Writes into an image that exists, of the source's size or longer; `options.format` does not count. What lies behind the source's end
+    /// stays. However it ends, the image is valid; until it returns, what it shows is neither the old disk nor the new one.
+    ///
+    /// - Parameters:
+    ///   - image: its top is open for writing; what it stands on is hidden by what is written.
+    ///   - isZero: the caller knows that the image shows nothing but zeros.
+    package func run(into image: ImageChain, isZero: Bool) throws {
+        guard let top = image.top as? any WritableDiskImage else {
+            throw ImageError(.unsupported, "images of format '\(image.top.format)' are only read", path: target.path)
+        }
+        let size = source.virtualSize
+        guard image.virtualSize >= size else {
+            throw ImageError(
+                .invalidArgument, "its disk has \(image.virtualSize) bytes, and \(size) are to be copied; resize it first",
+                path: target.path)
+        }
+        progress.begin(total: size)
+        if !isZero { try top.writeZeros(0..<size, unmap: true, below: image.below()) }
+        try copy(ImageSink(top, below: image.below(), sparse: options.sparse), unit: 4096)
+        try top.close()
+        progress.advance(to: size)
+    }
+
     /// Bytes that one thread takes at a time: large writes get large pages of the page cache, and more would not fit into a processor's
     /// own cache. 1 GiB took two threads 0.25 s in pieces of 64 KiB, 0.22 s of 512 KiB, 0.19 s of 1 MiB and 2 MiB, and 0.28 s by
     /// `copy_file_range` on ext4, which lets one thread in at a time.
-    private static func stretch(threads: Int) -> UInt64 { threads > 4 ? 512 << 10 : 1 << 20 }
+    /// Compressed pieces differ much in what they cost, and who is done early waits for its turn: those are smaller.
+    private func stretch(threads: Int) -> UInt64 { options.compressed ? 256 << 10 : threads > 4 ? 512 << 10 : 1 << 20 }
 
     private func copy(_ sink: any ConvertSink, unit: UInt64) throws {
         let threads = max(1, min(64, options.threads ?? WorkerThreads.count))
-        let length = max(Self.stretch(threads: threads), unit)
-        let walk = Mutex(Walk())
+        let length = max(stretch(threads: threads), unit)
+        let walk = Mutex(Walk(isShallow: options.backing != nil, writesZeros: options.sparse == 0))
         let turns = TurnQueue()
         try WorkerThreads.run(threads) { [self] stopping in
             do {
@@ -99,9 +125,7 @@ package final class ImageConvert: Sendable {
                 let reader = ExtentReader()
                 while !stopping.load(ordering: .relaxed) {
                     try progress.check()
-                    guard
-                        let piece = try walk.withLock({ try $0.next(source, length: length, isShallow: options.backing != nil) })
-                    else { break }
+                    guard let piece = try walk.withLock({ try $0.next(source, length: length) }) else { break }
                     let count = Int(piece.end - piece.start)
                     if try lane.share(piece) {
                         progress.advance(to: piece.end)
@@ -111,7 +135,7 @@ package final class ImageConvert: Sendable {
                         for part in piece.parts {
                             let target = UnsafeMutableRawBufferPointer(
                                 rebasing: buffer[part.at..<part.at + Int(part.extent.length)])
-                            if try reader.read(part.extent, into: target) { continue }
+                            if try read(part.extent, into: target, with: reader) { continue }
                             // Beside something that is copied, within a cluster of the copy.
                             guard let below else {
                                 target.zeroFill()
@@ -123,6 +147,7 @@ package final class ImageConvert: Sendable {
                     try lane.prepare(piece)
                     if sink.placesInOrder { try turns.turn(piece.number) { try lane.place(piece) } }
                     try lane.write()
+                    try progress.pace(UInt64(count))
                     progress.advance(to: piece.end)
                 }
             } catch {
@@ -132,14 +157,33 @@ package final class ImageConvert: Sendable {
         }
     }
 
+    /// As `ExtentReader.read`, with zeros for what cannot be read where that is wanted.
+    private func read(_ extent: Extent, into target: UnsafeMutableRawBufferPointer, with reader: ExtentReader) throws -> Bool {
+        guard options.salvages else { return try reader.read(extent, into: target) }
+        if let isData = try? reader.read(extent, into: target) { return isData }
+        // Piece by piece: what lies around the bad place is wanted.
+        for start in stride(from: 0, to: target.count, by: 512) {
+            let part = UnsafeMutableRawBufferPointer(rebasing: target[start..<min(start + 512, target.count)])
+            if (try? reader.read(extent, skip: UInt64(start), into: part)) != nil { continue }
+            part.zeroFill()
+            progress.lose(part.count)
+        }
+        return true
+    }
+
     /// Where the walk over the source is.
     private struct Walk: ~Copyable {
-        var position: UInt64 = 0
-        var number = 0
+        private let isShallow: Bool
+        private let writesZeros: Bool
+        private var position: UInt64 = 0
+        private var number = 0
+        private let holes = HoleFinder()
+
+        init(isShallow: Bool, writesZeros: Bool) { (self.isShallow, self.writesZeros) = (isShallow, writesZeros) }
 
         /// The next stretch that holds something other than zeros; its parts cover it. In a shallow copy zeros are something, too, and
         /// what the layers do not have is left out.
-        mutating func next(_ source: ImageChain, length: UInt64, isShallow: Bool) throws -> Stretch? {
+        mutating func next(_ source: ImageChain, length: UInt64) throws -> Stretch? {
             let size = source.virtualSize
             while position < size {
                 let start = position / length * length
@@ -147,13 +191,13 @@ package final class ImageConvert: Sendable {
                 var parts: [Stretch.Part] = []
                 var holdsSomething = false
                 while position < end {
-                    let extent =
+                    let extent = try holes.refined(
                         isShallow
-                        ? try source.ownExtent(at: position, limit: size - position)
-                        : try source.extent(at: position, limit: size - position).extent
+                            ? try source.ownExtent(at: position, limit: size - position)
+                            : try source.extent(at: position, limit: size - position).extent)
                     switch extent.content {
                     case .unallocated: break
-                    case .zero: if isShallow { holdsSomething = true }
+                    case .zero: if isShallow || writesZeros { holdsSomething = true }
                     default: holdsSomething = true
                     }
                     if !holdsSomething, position + extent.length >= end {

@@ -60,7 +60,7 @@ package struct NewImage: Hashable, Sendable {
         progress.advance(to: size)
     }
 
-    private static func reserve(
+    static func reserve(
         _ file: any ImageFile, _ range: Range<UInt64>, _ preallocation: QCOW2Options.Preallocation, _ progress: ImageProgress
     ) throws {
         switch preallocation {

@@ -16,6 +16,8 @@ package struct ImageTree: Sendable {
         package var exclusiveBytes: UInt64 = 0
         /// Bytes on disk of the layers below it on which others stand, too.
         package var sharedBytes: UInt64 = 0
+        /// By which its first file is known again; see `ImageFingerprint`.
+        package var fingerprint: String?
         /// Why it could not be looked at.
         package var problem: String?
         /// Images that stand on it.
@@ -117,6 +119,7 @@ package struct ImageTree: Sendable {
             let image = try ImageChain.open(path, format: format, unsafe, layers: 1).top
             node.virtualSize = image.virtualSize
             node.allocatedBytes = try image.files.reduce(0) { $0 &+ (try $1.allocatedBytes()) }
+            node.fingerprint = try image.files.first.map(ImageFingerprint.take)
         } catch let error as ImageError {
             node.problem = error.message
         } catch {
@@ -134,6 +137,7 @@ package struct ImageTree: Sendable {
             ("virtual-size", JSONValue(node.virtualSize)), ("actual-size", JSONValue(node.allocatedBytes)),
             ("exclusive-size", JSONValue(node.exclusiveBytes)), ("shared-size", JSONValue(node.sharedBytes)),
         ]
+        if let fingerprint = node.fingerprint { fields.members.append(("fingerprint", .string(fingerprint))) }
         if let problem = node.problem { fields.members.append(("problem", .string(problem))) }
         fields.members.append(("overlays", .array(node.children.map(json))))
         return .object(fields)

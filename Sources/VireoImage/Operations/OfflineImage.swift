@@ -58,9 +58,10 @@ package struct OfflineImage: Hashable, Sendable {
         return try new.create(at: overlay, context(.read), sync: true)
     }
 
-    /// Copies what the guest sees into a new file. Old or new: the file takes its name when it is whole and safe on disk.
+    /// Copies what the guest sees into a new file; an appliance's files are held against its manifest first. Old or new: the file takes its name when it is whole and safe on disk.
     package func convert(to target: String, _ options: ConvertOptions, progress: ImageProgress = ImageProgress()) throws {
         let chain = try open()
+        _ = try Appliance.open(path, format: format, context(.read))?.verify(context(.read), progress: progress)
         try files.replace(target, sync: true) { try ImageConvert(chain, to: $0, options, progress: progress).run() }
     }
 
@@ -165,9 +166,13 @@ package struct OfflineImage: Hashable, Sendable {
     ///
     /// Growing is old or new. A shrink that was killed has the new size and at worst clusters that nobody uses.
     ///
-    /// - Parameter size: bytes, rounded up to 512.
+    /// - Parameters:
+    ///   - size: bytes, rounded up to 512.
+    ///   - preallocation: what happens to the space that a raw image grows by; refused for other formats.
     /// - Returns: the size after rounding.
-    package func resize(to size: UInt64, losesTail: Bool = false) throws -> UInt64 {
+    package func resize(
+        to size: UInt64, losesTail: Bool = false, preallocation: QCOW2Options.Preallocation = .off
+    ) throws -> UInt64 {
         let (sum, overflow) = size.addingReportingOverflow(511)
         guard !overflow, sum <= UInt64(Int64.max) else {
             throw ImageError(.invalidArgument, "a disk of \(size) bytes is too large", path: path)
@@ -179,7 +184,20 @@ package struct OfflineImage: Hashable, Sendable {
         if rounded < chain.virtualSize, !losesTail, try !chain.isZero(rounded..<chain.virtualSize) {
             throw ImageError(.refused, "data lies behind the new end", path: path)
         }
+        guard preallocation == .off || chain.top.format == .raw && preallocation != .metadata else {
+            throw ImageError(
+                .unsupported, "the space that an image of format '\(chain.top.format)' grows by cannot be reserved", path: path)
+        }
+        let old = chain.virtualSize
         try top.resize(to: rounded, below: chain.below())
+        if rounded > old, let file = chain.top.files.first {
+            do {
+                try NewImage.reserve(file, old..<rounded, preallocation, ImageProgress())
+            } catch {
+                try? top.resize(to: old, below: nil)
+                throw error
+            }
+        }
         try top.close()
         return rounded
     }

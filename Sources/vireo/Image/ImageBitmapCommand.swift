@@ -20,6 +20,14 @@ struct ImageBitmapCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Mark in it what this other bitmap marks.", valueName: "bitmap"))
     var merge: String?
 
+    @Option(
+        name: [.customShort("b"), .customLong("source")], help: "With --merge: the image that the other bitmap is in.",
+        completion: .file())
+    var source: String?
+
+    @Option(name: [.customShort("F"), .customLong("source-format")], help: "That image's format.")
+    var sourceFormat: DiskFormat?
+
     @Option(name: [.customShort("g"), .customLong("granularity")], help: "Bytes of the disk for one bit of a new bitmap.")
     var granularity: ImageSize?
 
@@ -33,6 +41,7 @@ struct ImageBitmapCommand: ParsableCommand {
         guard add || remove || clear || enable || disable || merge != nil else {
             throw ValidationError("one of --add, --remove, --clear, --enable, --disable and --merge is needed")
         }
+        guard source == nil || merge != nil else { throw ValidationError("-b is for --merge") }
     }
 
     func run() throws {
@@ -43,8 +52,15 @@ struct ImageBitmapCommand: ParsableCommand {
             if clear { try image.clearBitmap(name) }
             if enable { try image.enableBitmap(name, true) }
             if disable, !add { try image.enableBitmap(name, false) }
-            if let merge { try image.mergeBitmap(merge, into: name) }
+            if let merge { try image.mergeBitmap(merge, of: try otherImage(), into: name) }
             if remove { try image.removeBitmap(name) }
         }
+    }
+
+    private func otherImage() throws -> QCOW2Image? {
+        guard let source else { return nil }
+        let chain = try ImageChain.open(source, format: sourceFormat, options.context(), layers: 1)
+        guard let image = chain.top as? QCOW2Image else { throw CLIError("'\(source)' is no qcow2 image, and has no bitmaps") }
+        return image
     }
 }

@@ -17,6 +17,12 @@ struct ImageResizeCommand: ParsableCommand {
     @Flag(name: .short, help: "Print nothing.")
     var quiet = false
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Of a raw image: reserve the space that it grows by (falloc), or fill it with zeros (full).", valueName: "kind"))
+    var preallocation: String?
+
     @Argument(help: "The image.", completion: .file())
     var path: String
 
@@ -28,12 +34,20 @@ struct ImageResizeCommand: ParsableCommand {
             let image = options.offline(path)
             let target = try Self.target(size, now: image.open(layers: 1).virtualSize)
             do {
-                _ = try image.resize(to: target, losesTail: shrink)
+                _ = try image.resize(to: target, losesTail: shrink, preallocation: try reserved())
             } catch let error as ImageError where error.kind == .refused && !shrink {
                 throw CLIError("\(error); use the --shrink option to lose it")
             }
             if !quiet { Terminal.standardOutput.write("Image resized.\n") }
         }
+    }
+
+    private func reserved() throws -> QCOW2Options.Preallocation {
+        guard let preallocation else { return .off }
+        guard let known = QCOW2Options.Preallocation(rawValue: preallocation) else {
+            throw CLIError("--preallocation is off, metadata, falloc or full, not '\(preallocation)'")
+        }
+        return known
     }
 
     /// The new size in bytes, rounded up to a sector.
@@ -70,8 +84,7 @@ struct ImageSnapshotCommand: ParsableCommand {
     @Option(name: [.customShort("d"), .customLong("delete")], help: "Delete it.")
     var delete: String?
 
-    @Flag(name: .short, help: "Print nothing.")
-    var quiet = false
+    @OptionGroup var progress: ProgressOptions
 
     @Argument(help: "The image.", completion: .file())
     var path: String
@@ -89,9 +102,11 @@ struct ImageSnapshotCommand: ParsableCommand {
             guard let image = chain.top as? QCOW2Image else {
                 throw CLIError("an image of format '\(chain.top.format)' has no internal snapshots")
             }
-            if let create { try image.createSnapshot(create) }
-            if let apply { try image.applySnapshot(apply) }
-            if let delete { try image.deleteSnapshot(delete) }
+            try ProgressLine.show(changes ? progress.style : .none) {
+                if let create { try image.createSnapshot(create, progress: $0) }
+                if let apply { try image.applySnapshot(apply, progress: $0) }
+                if let delete { try image.deleteSnapshot(delete, progress: $0) }
+            }
             if changes { return }
             let snapshots = try image.snapshots()
             if options.wantsJSON {
@@ -123,8 +138,10 @@ struct ImageCommitCommand: ParsableCommand {
     @Flag(name: .long, help: "Even where other images or internal snapshots stand on what is written to, and are damaged by it.")
     var force = false
 
+    @Option(name: .customShort("r"), help: ArgumentHelp("Copy at most so many bytes in a second.", valueName: "bytes"))
+    var rate: ImageSize?
+
     @Option(name: .customShort("t"), help: .hidden) var cache: String?
-    @Option(name: .customShort("r"), help: .hidden) var rate: String?
 
     @Argument(help: "The overlay.", completion: .file())
     var path: String
@@ -132,7 +149,7 @@ struct ImageCommitCommand: ParsableCommand {
     func run() throws {
         try reportingImageErrors {
             let image = options.offline(path)
-            try ProgressLine.show(progress.style) {
+            try ProgressLine.show(progress.style, rate: rate?.bytes) {
                 try image.commit(into: base, keepsTop: keep || base != nil, despiteDependents: force, progress: $0)
             }
             if !progress.quiet { Terminal.standardOutput.write("Image committed.\n") }
@@ -187,7 +204,9 @@ struct ImageRebaseCommand: ParsableCommand {
                 }
             }
             do {
-                try image.rebase(onto: reference, proof: force ? .none : .comparing)
+                try ProgressLine.show(progress.style) {
+                    try image.rebase(onto: reference, proof: force ? .none : .comparing, progress: $0)
+                }
             } catch let error as ImageError where !force {
                 throw CLIError(
                     "\(error); nothing proves that the guest sees the same. Give --force to change the name all the same")

@@ -21,11 +21,9 @@ struct ImageCompareCommand: ParsableCommand {
     @Flag(name: [.customShort("U"), .customLong("force-share")], help: "Read images even while a guest writes to them.")
     var forceShare = false
 
-    @Flag(name: .short, help: "Print nothing but errors.")
-    var quiet = false
+    @OptionGroup var progress: ProgressOptions
 
-    @Flag(name: .customShort("p"), help: "Show progress.")
-    var progress = false
+    @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
 
     @Argument(help: "One image.", completion: .file())
     var first: String
@@ -39,7 +37,7 @@ struct ImageCompareCommand: ParsableCommand {
             let context = OpenContext(policy: .person, access: forceShare ? .readUnsafely : .read)
             let one = try ImageChain.open(first, format: firstFormat, context)
             let two = try ImageChain.open(second, format: secondFormat, context)
-            difference = try one.compare(with: two, strict: strict)
+            difference = try ProgressLine.show(progress.style) { try one.compare(with: two, strict: strict, progress: $0) }
         } catch let error as ImageError {
             Terminal.standardError.write("error: \(error)\n")
             throw ExitCode(2)
@@ -50,7 +48,7 @@ struct ImageCompareCommand: ParsableCommand {
     }
 
     private func say(_ difference: ImageDifference) {
-        if quiet { return }
+        if progress.quiet { return }
         let text =
             switch difference {
             case .none(let sizesDiffer): (sizesDiffer ? "Warning: Image size mismatch!\n" : "") + "Images are identical."

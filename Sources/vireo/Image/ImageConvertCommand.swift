@@ -7,7 +7,10 @@ import VireoImage
 struct ImageConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert", abstract: "Copy a disk into a new image of another format, flat or on a backing file.",
-        discussion: "The target appears when it is complete; until then what was there stays.")
+        discussion: """
+            The target appears when it is complete; until then what was there stays. With -n it is written where it is. The files of an \
+            appliance (OVA, OVF) are held against the checksums of its manifest first, where it has one.
+            """)
 
     @OptionGroup var options: ImageOptions
     @OptionGroup var progress: ProgressOptions
@@ -49,6 +52,18 @@ struct ImageConvertCommand: ParsableCommand {
     @Option(name: .customShort("l"), help: ArgumentHelp("Copy an internal snapshot, by name or id.", valueName: "snapshot"))
     var snapshot: String?
 
+    @Flag(name: .customShort("n"), help: "Write into an image or a device that exists, instead of making one.")
+    var intoExisting = false
+
+    @Flag(name: .customLong("target-is-zero"), help: "With -n: the target shows nothing but zeros.")
+    var targetIsZero = false
+
+    @Flag(name: .long, help: "Take zeros for data that cannot be read, and say how much that was.")
+    var salvage = false
+
+    @Option(name: .customShort("r"), help: ArgumentHelp("Copy at most so many bytes in a second.", valueName: "bytes"))
+    var rate: ImageSize?
+
     @Option(name: .customShort("t"), help: .hidden) var cache: String?
     @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
     @Flag(name: .customShort("W"), help: .hidden) var outOfOrder = false
@@ -60,14 +75,25 @@ struct ImageConvertCommand: ParsableCommand {
     @Argument(help: "The file to make.", completion: .file())
     var path: String
 
+    func validate() throws {
+        guard intoExisting || !targetIsZero else { throw ValidationError("--target-is-zero is for -n") }
+        guard !intoExisting || (!compressed && backing == nil && !shallow && !bitmaps && formatOptions.isEmpty) else {
+            throw ValidationError("with -n the target is as it is: -c, -o, -B, --shallow and --bitmaps are for new images")
+        }
+    }
+
     func run() throws {
         try reportingImageErrors {
+            if let appliance = try Appliance.open(source, format: options.format, options.context()) {
+                _ = try ProgressLine.show(progress.style) { try appliance.verify(options.context(), progress: $0) }
+            }
             if ForeignConvert.isNeeded(source: options.format, target: target) { return try convertForeign() }
             var chain = try options.open(source)
             if let snapshot { chain = try Self.view(chain, snapshot) }
             var convert = ConvertOptions(format: target)
             convert.compressed = compressed
             convert.threads = threads
+            convert.salvages = salvage
             convert.bitmaps = bitmaps ? skipBrokenBitmaps ? .sound : .all : .none
             if let sparse { convert.sparse = sparse.bytes }
             var values = try FormatOptions(formatOptions)
@@ -76,15 +102,31 @@ struct ImageConvertCommand: ParsableCommand {
             try values.apply(to: &convert.qcow2, format: target)
             try standOn(named, stated, chain, &convert)
             let made = convert
+            if intoExisting {
+                let image = try ImageChain.open(path, format: target, options.context(.write))
+                guard let file = image.top.files.first else { return }
+                return try ProgressLine.show(progress.style, rate: rate?.bytes) {
+                    try ImageConvert(chain, to: file, made, progress: $0).run(into: image, isZero: targetIsZero)
+                    sayLost($0)
+                }
+            }
             try HostFiles().replace(path) { file in
-                try ProgressLine.show(progress.style) { try ImageConvert(chain, to: file, made, progress: $0).run() }
+                try ProgressLine.show(progress.style, rate: rate?.bytes) {
+                    try ImageConvert(chain, to: file, made, progress: $0).run()
+                    sayLost($0)
+                }
             }
         }
     }
 
+    private func sayLost(_ progress: ImageProgress) {
+        guard progress.lostBytes > 0, !self.progress.quiet else { return }
+        Terminal.standardError.write("warning: \(progress.lostBytes) bytes of '\(source)' could not be read, and are zeros\n")
+    }
+
     /// From or to a format that qemu-img reads or writes for us.
     private func convertForeign() throws {
-        guard backing == nil, !shallow, snapshot == nil, !compressed, !bitmaps else {
+        guard backing == nil, !shallow, snapshot == nil, !compressed, !bitmaps, !intoExisting, !salvage, rate == nil else {
             throw CLIError("only a copy of a whole disk can be made from or to the formats that qemu-img converts for us")
         }
         let words = formatOptions.flatMap { $0.split(separator: ",").map(String.init) }

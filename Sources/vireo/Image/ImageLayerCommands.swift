@@ -37,9 +37,12 @@ struct ImageAmendCommand: ParsableCommand {
         commandName: "amend", abstract: "Change an image's version (compat=0.10 or 1.1) or lazy_refcounts.")
 
     @OptionGroup var options: ImageOptions
+    @OptionGroup var progress: ProgressOptions
 
     @Option(name: .customShort("o"), help: ArgumentHelp("What to change.", valueName: "name=value,..."))
     var formatOptions: [String] = []
+
+    @Option(name: .customShort("t"), help: .hidden) var cache: String?
 
     @Argument(help: "The image.", completion: .file())
     var path: String
@@ -58,7 +61,7 @@ struct ImageAmendCommand: ParsableCommand {
             try values.refuseRest("amend changes compat and lazy_refcounts")
             let chain = try ImageChain.open(path, format: options.format, options.context(.write), layers: 1)
             guard let image = chain.top as? QCOW2Image else { throw CLIError("only qcow2 images can be amended") }
-            try image.amend(change)
+            try ProgressLine.show(progress.style) { try image.amend(change, progress: $0) }
         }
     }
 }
@@ -68,6 +71,8 @@ struct ImageCopyRangeCommand: ParsableCommand {
         commandName: "dd", abstract: "Copy a part of a disk: if=FILE of=FILE [bs=SIZE] [skip=BLOCKS] [count=BLOCKS].")
 
     @OptionGroup var options: ImageOptions
+
+    @OptionGroup var progress: ProgressOptions
 
     @Option(name: [.customShort("O"), .customLong("output-format")], help: "qcow2 or raw.")
     var target = DiskFormat.raw
@@ -94,7 +99,11 @@ struct ImageCopyRangeCommand: ParsableCommand {
             let first = start.overflow ? chain.virtualSize : min(start.partialValue, chain.virtualSize)
             let room = chain.virtualSize - first
             let slice = SlicedImage(chain, first..<first + (length.overflow ? room : min(room, length.partialValue)))
-            try HostFiles().replace(path) { try ImageConvert(ImageChain([slice]), to: $0, ConvertOptions(format: target)).run() }
+            try HostFiles().replace(path) { file in
+                try ProgressLine.show(progress.style) {
+                    try ImageConvert(ImageChain([slice]), to: file, ConvertOptions(format: target), progress: $0).run()
+                }
+            }
         }
     }
 }

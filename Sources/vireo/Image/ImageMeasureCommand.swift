@@ -20,6 +20,9 @@ struct ImageMeasureCommand: ParsableCommand {
     @Option(name: .long, help: "The size of the disk, where there is no image yet.")
     var size: ImageSize?
 
+    @Option(name: .customShort("l"), help: ArgumentHelp("Of an internal snapshot, by name or id.", valueName: "snapshot"))
+    var snapshot: String?
+
     @Argument(help: "The image to copy.", completion: .file())
     var path: String?
 
@@ -32,7 +35,10 @@ struct ImageMeasureCommand: ParsableCommand {
             var new = QCOW2Options()
             var values = try FormatOptions(formatOptions)
             try values.apply(to: &new, format: target)
-            let chain = try path.map { try options.open($0) }
+            let chain = try path.map { path in
+                let chain = try options.open(path)
+                return try snapshot.map { try ImageConvertCommand.view(chain, $0) } ?? chain
+            }
             let bytes = size?.bytes ?? chain?.virtualSize ?? 0
             let measure = try target == .raw ? ImageMeasure.raw(size: bytes) : Self.qcow2(chain, bytes, new)
             if options.wantsJSON { return measure.json.print() }

@@ -8,9 +8,16 @@ import VireoImage
 
 struct ImageTreeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "tree", abstract: "Show which images of a directory stand on which, and what each takes on disk.")
+        commandName: "tree", abstract: "Show which images of a directory stand on which, and what each takes on disk.",
+        discussion: """
+            With --fingerprints, also a text for each by which it is known again: made of its size, its first 64 KiB and 16 samples. One that \
+            is no longer what it was tells that the file was changed.
+            """)
 
     @ParentCommand var parent: Vireo
+
+    @Flag(name: .long, help: "Show fingerprints; --json always does.")
+    var fingerprints = false
 
     @Argument(help: "The directory.", completion: .directory)
     var directory = "."
@@ -19,16 +26,17 @@ struct ImageTreeCommand: ParsableCommand {
         try reportingImageErrors {
             let tree = try ImageTree(directory: directory, OpenContext(policy: .person, access: .readUnsafely))
             if parent.global.json { return tree.json.print() }
-            for root in tree.roots { Self.print(root, prefix: "", isLast: true, isRoot: true) }
+            for root in tree.roots { print(root, prefix: "", isLast: true, isRoot: true) }
         }
     }
 
-    private static func print(_ node: ImageTree.Node, prefix: String, isLast: Bool, isRoot: Bool = false) {
+    private func print(_ node: ImageTree.Node, prefix: String, isLast: Bool, isRoot: Bool = false) {
         let branch = isRoot ? "" : isLast ? "└── " : "├── "
         let facts =
             node.problem
             ?? "\(node.format?.rawValue ?? "?"), \(ImageText.size(node.virtualSize)), \(ImageText.size(node.allocatedBytes)) on disk, "
             + "\(ImageText.size(node.exclusiveBytes)) go with it, \(ImageText.size(node.sharedBytes)) shared"
+            + (fingerprints ? node.fingerprint.map { ", \($0)" } ?? "" : "")
         Terminal.standardOutput.write("\(prefix)\(branch)\(node.name)  (\(facts))\n")
         let inner = isRoot ? "" : prefix + (isLast ? "    " : "│   ")
         for (index, child) in node.children.enumerated() { print(child, prefix: inner, isLast: index == node.children.count - 1) }

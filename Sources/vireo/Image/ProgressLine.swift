@@ -5,16 +5,34 @@ import Glibc
 import VireoCore
 import VireoImage
 
-/// Shows how far a long operation is, while it runs: `-p` as qemu-img does, `--progress json` as a line of JSON each time.
+/// Shows how far a long operation is, while it runs: `-p` as qemu-img does, with the rate and the time left at a terminal,
+/// `--json-progress` as a line of JSON each time.
 enum ProgressLine {
     enum Style { case none, percent, json }
 
     /// Runs `body` and shows its progress every half second. SIGINT and SIGTERM cancel it, so that nothing half-made is left.
-    static func show<R>(_ style: Style, _ body: (ImageProgress) throws -> R) throws -> R {
-        let progress = ImageProgress()
+    ///
+    /// - Parameter rate: bytes that may be copied in a second; nil for as many as possible.
+    static func show<R>(_ style: Style, rate: UInt64? = nil, _ body: (ImageProgress) throws -> R) throws -> R {
+        let progress = ImageProgress(bytesPerSecond: rate)
         let watcher = Watcher(progress, style)
         defer { watcher.end() }
         return try body(progress)
+    }
+
+    /// "  812 MiB/s, 3 s left", as long as the line before.
+    static func pace(_ done: UInt64, _ total: UInt64, _ seconds: Double) -> String {
+        guard done > 0, total > 1000 else { return "" }
+        let left = Int(secondsLeft(done, total, seconds).rounded(.up))
+        let time =
+            left >= 3600 ? "\(left / 3600) h \(left / 60 % 60) min" : left >= 60 ? "\(left / 60) min \(left % 60) s" : "\(left) s"
+        let text = "  \(ImageText.size(UInt64(Double(done) / seconds)))/s, \(time) left"
+        return text + String(repeating: " ", count: max(0, 34 - text.count))
+    }
+
+    /// How long the rest takes at the rate so far.
+    static func secondsLeft(_ done: UInt64, _ total: UInt64, _ seconds: Double) -> Double {
+        done > 0 ? Double(total - min(done, total)) / (Double(done) / seconds) : 0
     }
 
     /// Set by the signal handler.
@@ -72,9 +90,11 @@ enum ProgressLine {
             case .none: return
             case .percent:
                 let share = total == 0 ? (isLast ? 100 : 0) : Double(done) * 100 / Double(total)
-                Terminal.standardOutput.write(ImageText.formatted("    (%3.2f/100%%)\r", share) + (isLast ? "\n" : ""))
+                let line = ImageText.formatted("    (%3.2f/100%%)", share)
+                let more = Terminal.standardOutput.isTerminal ? ProgressLine.pace(done, total, seconds) : ""
+                Terminal.standardOutput.write(line + more + "\r" + (isLast ? "\n" : ""))
             case .json:
-                let left = rate > 0 ? Double(total - min(done, total)) / rate : 0
+                let left = ProgressLine.secondsLeft(done, total, seconds)
                 let line: JSONValue = [
                     "done": JSONValue(done), "total": JSONValue(total), "bytesPerSecond": JSONValue(UInt64(rate)),
                     "secondsLeft": JSONValue(UInt64(left)),

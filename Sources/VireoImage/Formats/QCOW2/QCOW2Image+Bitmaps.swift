@@ -83,17 +83,35 @@ extension QCOW2Image {
         }
     }
 
-    /// Marks in a bitmap what is marked in another one of this image.
-    package func mergeBitmap(_ source: String, into name: String) throws {
+    /// Marks in a bitmap what is marked in another one: of this image, or of `other`, whose disk has the same size.
+    package func mergeBitmap(_ source: String, of other: QCOW2Image? = nil, into name: String) throws {
+        if let other, other.virtualSize != virtualSize {
+            throw ImageError(
+                .invalidArgument, "its disk has another size than that of '\(file.path)', and so have its bitmaps",
+                path: other.file.path)
+        }
+        let theirs = try other.map { other in
+            try other.locked { core in
+                let all = try core.bitmaps()
+                let bitmap = all[try other.find(source, all)]
+                return (bitmap, try core.bits(of: bitmap))
+            }
+        }
         try changeBitmaps { all, store, core in
-            let from = try find(source, all), to = try find(name, all)
-            guard from != to else { return }
-            guard all[from].flags.isDisjoint(with: .inUse), all[to].flags.isDisjoint(with: .inUse) else {
+            let to = try find(name, all)
+            let (from, added): (QCOW2Bitmap, [UInt8])
+            if let theirs {
+                (from, added) = theirs
+            } else {
+                guard source != name else { return }
+                from = all[try find(source, all)]
+                added = try core.bits(of: from)
+            }
+            guard from.flags.isDisjoint(with: .inUse), all[to].flags.isDisjoint(with: .inUse) else {
                 throw ImageError(.corrupt, "a bitmap that was not stored properly cannot be merged; clear it", path: file.path)
             }
-            let added = try core.bits(of: all[from])
             var bits = try core.bits(of: all[to])
-            let (fine, coarse) = (all[from].granularity, all[to].granularity)
+            let (fine, coarse) = (from.granularity, all[to].granularity)
             for byte in added.indices where added[byte] != 0 {
                 for bit in 0..<8 where added[byte] >> UInt8(bit) & 1 == 1 {
                     let start = UInt64(byte * 8 + bit) * fine
