@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import CVireo
 import Glibc
 import VireoCore
 
@@ -45,11 +46,22 @@ struct Vireo: AsyncParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
+    /// The words behind the program's name, from the C library: `CommandLine` reads them from /proc, which is not there for a process in
+    /// a jail (`image ls`).
+    private static var arguments: [String] {
+        var (words, number) = ([String](), CInt(1))
+        while let word = vireo_argument(number) {
+            words.append(String(cString: word))
+            number += 1
+        }
+        return words
+    }
+
     /// Parses, runs, and turns errors into a line on standard error and an exit code.
     static func main() async {
         _ = signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -94,14 +94,17 @@ package final class HostFile: ImageFile {
         guard code == 0 else { throw ImageError.system(code, "reserve space", path) }
     }
 
-    package func expectWrite(_ range: Range<UInt64>) throws {
-        guard !isDevice, !range.isEmpty else { return }
+    package func expectWrite(_ range: Range<UInt64>) throws -> Bool {
+        guard !isDevice, !range.isEmpty else { return false }
         let (start, length) = (
             try position(range.lowerBound, plus: 0), try position(range.upperBound - range.lowerBound, plus: 0)
         )
-        guard vireo_reserve(number, start, length) == 0 || errno != ENOSPC else {
-            throw ImageError.system(ENOSPC, "reserve space", path)
-        }
+        return vireo_reserve(number, start, length) == 0
+    }
+
+    package func beginFlush(_ range: Range<UInt64>) {
+        // A hint: what fails here fails again in the flush, and is told then.
+        _ = vireo_start_writing(number, off_t(clamping: range.lowerBound), off_t(clamping: range.upperBound - range.lowerBound))
     }
 
     package func region(at offset: UInt64) throws -> FileRegion {

