@@ -17,6 +17,7 @@ package enum ImportFuzzing: String, CaseIterable, Sendable {
         case .appliance:
             _ = try? Appliance(MemoryFile(bytes))
             _ = try? OVFDescriptor(bytes)
+            _ = try? ApplianceManifest(bytes)
         case .partitions:
             let file = MemoryFile(bytes)
             _ = try? PartitionTable.read(size: UInt64(bytes.count)) { try file.exactly($1, at: $0, "the disk") }
