@@ -68,6 +68,27 @@ struct ConvertTargetTests {
         #expect(try HostFiles().open(target, .read).allocatedBytes() >= 20 << 20)
     }
 
+    @Test(
+        "Past the host's cache the same bytes are read and written, whole pages or not", arguments: [ImageFormat.raw, .qcow2],
+        [false, true])
+    func direct(format: ImageFormat, compressed: Bool) throws {
+        let scratch = try Scratch()
+        let (top, target) = (try ConvertTests.source(scratch), scratch.file("target"))
+        let files = HostFiles(bypassesCache: true)
+        let chain = try ImageChain.open(top, format: .qcow2, OpenContext(files: files, policy: .person))
+        var options = ConvertOptions(format: format)
+        (options.compressed, options.qcow2.clusterSize) = (compressed && format == .qcow2, compressed ? 65536 : 2048)
+        let made = options
+        try files.replace(target, sync: true) { try ImageConvert(chain, to: $0, made).run() }
+        try QemuImg.must("compare", "-f", "qcow2", "-F", format.rawValue, top, target)
+        if format == .qcow2 { try QemuImg.must("check", "-q", target) }
+        let file = try files.open(target, .write)
+        let bytes = [UInt8](repeating: 9, count: 10_000)
+        try file.write(bytes, at: 4000)
+        #expect(try file.bytes(at: 4000, count: 10_000) == bytes)
+        #expect(try HostFiles().open(target, .readUnsafely).bytes(at: 4096, count: 8192) == Array(bytes[..<8192]))
+    }
+
     @Test("Zeros take the place of what cannot be read, and are counted")
     func salvage() throws {
         let scratch = try Scratch()

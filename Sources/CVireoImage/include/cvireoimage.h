@@ -14,6 +14,8 @@
 
 // Opens a file by a path in which no part is a link, and fails with ELOOP where one is, or became one meanwhile.
 int vireo_open_without_links(const char *path, int flags);
+// Opens what a descriptor is open on once more, past the page cache; EINVAL where the file system has no such thing.
+int vireo_open_direct(int fd, int writable);
 // Gives the space of a range back; it then reads as zeros. The size stays.
 int vireo_punch_hole(int fd, off_t offset, off_t length);
 // Makes a range zeros and keeps its space. The size stays.

@@ -10,10 +10,17 @@ package final class HostFile: ImageFile {
     package let isWritable: Bool
     private let number: CInt
     private let isDevice: Bool
+    /// Open on the same file past the page cache, for what begins and ends with a page in memory and in the file.
+    private let direct: CInt?
+    private static let pageMask: UInt = 4095
 
     /// Takes over `descriptor`, which is closed with this object; its locks go with it.
-    package init(adopting descriptor: CInt, path: String, isWritable: Bool) throws {
+    ///
+    /// - Parameter bypassingCache: read and write whole pages past the host's page cache (O_DIRECT); the rest goes through it as ever.
+    ///   Throws `io` where the file system cannot do that.
+    package init(adopting descriptor: CInt, path: String, isWritable: Bool, bypassingCache: Bool = false) throws {
         (number, self.path, self.isWritable) = (descriptor, path, isWritable)
+        direct = bypassingCache ? vireo_open_direct(descriptor, isWritable ? 1 : 0) : nil
         var facts = stat()
         guard fstat(descriptor, &facts) == 0 else {
             let code = errno
@@ -21,13 +28,27 @@ package final class HostFile: ImageFile {
             throw ImageError.system(code, "look at the file", path)
         }
         isDevice = facts.st_mode & S_IFMT == S_IFBLK
+        guard direct != -1 else {
+            let code = errno
+            Glibc.close(descriptor)
+            throw ImageError.system(code, "open it past the host's cache", path)
+        }
         guard isDevice || facts.st_mode & S_IFMT == S_IFREG else {
             Glibc.close(descriptor)
             throw ImageError(.unsupported, "it is neither a file nor a block device", path: path)
         }
     }
 
-    deinit { Glibc.close(number) }
+    deinit {
+        if let direct { Glibc.close(direct) }
+        Glibc.close(number)
+    }
+
+    private func descriptor(for address: UnsafeRawPointer?, _ count: Int, _ offset: off_t) -> CInt {
+        guard let direct, let address else { return number }
+        let bits = UInt(bitPattern: address) | UInt(bitPattern: count) | UInt(bitPattern: Int(offset))
+        return bits & Self.pageMask == 0 ? direct : number
+    }
 
     package var descriptor: CInt? { number }
 
@@ -42,7 +63,9 @@ package final class HostFile: ImageFile {
         var done = 0
         while done < buffer.count {
             let position = try position(offset, plus: done)
-            let count = pread(number, buffer.baseAddress.map { $0 + done }, buffer.count - done, position)
+            let address = buffer.baseAddress.map { $0 + done }
+            let source = descriptor(for: UnsafeRawPointer(address), buffer.count - done, position)
+            let count = pread(source, address, buffer.count - done, position)
             if count < 0 && errno == EINTR { continue }
             guard try checked(count, "read") > 0 else { break }
             done += count
@@ -54,7 +77,9 @@ package final class HostFile: ImageFile {
         var done = 0
         while done < bytes.count {
             let position = try position(offset, plus: done)
-            let count = pwrite(number, bytes.baseAddress.map { $0 + done }, bytes.count - done, position)
+            let address = bytes.baseAddress.map { $0 + done }
+            let target = descriptor(for: address, bytes.count - done, position)
+            let count = pwrite(target, address, bytes.count - done, position)
             if count < 0 && errno == EINTR { continue }
             guard try checked(count, "write") > 0 else { throw ImageError.system(EIO, "write", path) }
             done += count

@@ -9,7 +9,12 @@ package struct HostFiles: FileProvider {
     /// How long to wait for a lock that somebody else holds: QEMU lets go of an image a moment after it ends.
     package var patience: Duration
 
-    package init(patience: Duration = .zero) { self.patience = patience }
+    /// Whole pages are read and written past the host's page cache.
+    package var bypassesCache: Bool
+
+    package init(patience: Duration = .zero, bypassesCache: Bool = false) {
+        (self.patience, self.bypassesCache) = (patience, bypassesCache)
+    }
 
     package func open(_ path: String, _ access: FileAccess) throws -> any ImageFile {
         try adopt(Glibc.open(path, Self.flags(access)), path, access)
@@ -28,7 +33,8 @@ package struct HostFiles: FileProvider {
 
     private func adopt(_ descriptor: CInt, _ path: String, _ access: FileAccess) throws -> any ImageFile {
         guard descriptor >= 0 else { throw ImageError.system(errno, access == .write ? "open it for writing" : "open it", path) }
-        let file = try HostFile(adopting: descriptor, path: path, isWritable: access == .write)
+        let file = try HostFile(
+            adopting: descriptor, path: path, isWritable: access == .write, bypassingCache: bypassesCache)
         try ImageLock.take(descriptor, access, path: path, patience: patience)
         return file
     }
@@ -36,7 +42,7 @@ package struct HostFiles: FileProvider {
     package func create(_ path: String) throws -> any ImageFile {
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw ImageError.system(errno, "create it", path) }
-        let file = try HostFile(adopting: descriptor, path: path, isWritable: true)
+        let file = try HostFile(adopting: descriptor, path: path, isWritable: true, bypassingCache: bypassesCache)
         try ImageLock.take(descriptor, .write, path: path, patience: .zero)
         return file
     }
@@ -66,7 +72,7 @@ package struct HostFiles: FileProvider {
         let descriptor = Glibc.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw ImageError.system(errno, "create it", path) }
         do {
-            let file = try HostFile(adopting: descriptor, path: path, isWritable: true)
+            let file = try HostFile(adopting: descriptor, path: path, isWritable: true, bypassingCache: bypassesCache)
             _ = fchmod(descriptor, mode)
             if let owner { _ = fchown(descriptor, owner.user, owner.group) }
             try ImageLock.take(descriptor, .write, path: path, patience: .zero)

@@ -64,8 +64,16 @@ struct ImageConvertCommand: ParsableCommand {
     @Option(name: .customShort("r"), help: ArgumentHelp("Copy at most so many bytes in a second.", valueName: "bytes"))
     var rate: ImageSize?
 
-    @Option(name: .customShort("t"), help: .hidden) var cache: String?
-    @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
+    @Option(
+        name: .customShort("t"),
+        help: ArgumentHelp(
+            "none or directsync: write past the host's cache; directsync and writethrough: end when it is safe.",
+            valueName: "cache"))
+    var cache = CacheMode.unsafe
+
+    @Option(name: .customShort("T"), help: ArgumentHelp("none or directsync: read past the host's cache.", valueName: "cache"))
+    var sourceCache = CacheMode.writeback
+
     @Flag(name: .customShort("W"), help: .hidden) var outOfOrder = false
     @Flag(name: .customShort("C"), help: .hidden) var copyRange = false
 
@@ -88,7 +96,9 @@ struct ImageConvertCommand: ParsableCommand {
                 _ = try ProgressLine.show(progress.style) { try appliance.verify(options.context(), progress: $0) }
             }
             if ForeignConvert.isNeeded(source: options.format, target: target) { return try convertForeign() }
-            var chain = try options.open(source)
+            var reading = options.context()
+            reading.files = HostFiles(bypassesCache: sourceCache.bypasses)
+            var chain = try ImageChain.open(source, format: options.format, reading)
             if let snapshot { chain = try Self.view(chain, snapshot) }
             var convert = ConvertOptions(format: target)
             convert.compressed = compressed
@@ -103,14 +113,16 @@ struct ImageConvertCommand: ParsableCommand {
             try standOn(named, stated, chain, &convert)
             let made = convert
             if intoExisting {
-                let image = try ImageChain.open(path, format: target, options.context(.write))
+                var writing = options.context(.write)
+                writing.files = HostFiles(bypassesCache: cache.bypasses)
+                let image = try ImageChain.open(path, format: target, writing)
                 guard let file = image.top.files.first else { return }
                 return try ProgressLine.show(progress.style, rate: rate?.bytes) {
                     try ImageConvert(chain, to: file, made, progress: $0).run(into: image, isZero: targetIsZero)
                     sayLost($0)
                 }
             }
-            try HostFiles().replace(path) { file in
+            try HostFiles(bypassesCache: cache.bypasses).replace(path, sync: cache.syncs) { file in
                 try ProgressLine.show(progress.style, rate: rate?.bytes) {
                     try ImageConvert(chain, to: file, made, progress: $0).run()
                     sayLost($0)
@@ -167,6 +179,15 @@ struct ImageConvertCommand: ParsableCommand {
         else { throw CLIError("'\(chain.top.files.first?.path ?? "")' has no snapshot '\(wanted)'") }
         return ImageChain([try image.view(of: found)] + chain.layers.dropFirst())
     }
+}
+
+/// QEMU's names for how a file goes through the host's cache.
+enum CacheMode: String, ExpressibleByArgument, CaseIterable {
+    case bypassed = "none"
+    case writeback, writethrough, directsync, unsafe
+
+    var bypasses: Bool { self == .bypassed || self == .directsync }
+    var syncs: Bool { self == .writethrough || self == .directsync }
 }
 
 /// How progress is shown.
