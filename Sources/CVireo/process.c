@@ -16,19 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// glibc hands them to constructors, as to main.
-static int argument_count;
-static char **arguments;
-
-__attribute__((constructor)) static void keep_arguments(int count, char **words) {
-    argument_count = count;
-    arguments = words;
-}
-
-const char *vireo_argument(int number) {
-    return number >= 0 && number < argument_count ? arguments[number] : NULL;
-}
-
 int vireo_pidfd_open(pid_t pid) {
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }

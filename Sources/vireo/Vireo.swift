@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import CVireo
 import Glibc
 import VireoCore
+import VireoImage
 
 /// The `vireo` command: a client of the daemon's HTTP API, and `doctor` and `image`, which need no daemon.
 @main
@@ -49,11 +49,8 @@ struct Vireo: AsyncParsableCommand {
     /// The words behind the program's name, from the C library: `CommandLine` reads them from /proc, which is not there for a process in
     /// a jail (`image ls`).
     private static var arguments: [String] {
-        var (words, number) = ([String](), CInt(1))
-        while let word = vireo_argument(number) {
-            words.append(String(cString: word))
-            number += 1
-        }
+        var words: [String] = []
+        while let word = JailedProgram.argument(words.count + 1) { words.append(word) }
         return words
     }
 

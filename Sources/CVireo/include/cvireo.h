@@ -74,9 +74,6 @@ int vireo_spawn(const struct vireo_spawn_request *request, struct vireo_spawn_re
 
 // MARK: process.c
 
-// The words of the command line; NULL behind the last one. Swift asks /proc for them, which a process in a jail does not see.
-const char *vireo_argument(int number);
-
 int vireo_pidfd_open(pid_t pid);
 int vireo_pidfd_signal(int pidfd, int signal);
 // Reaps a child that ended; never blocks. code is CLD_EXITED, CLD_KILLED or CLD_DUMPED, status the exit code or signal.
