@@ -44,6 +44,20 @@ struct PivotThrottleTests {
         if inFlight <= 65536 { #expect(lowest == PivotThrottle.slowest) }
     }
 
+    @Test("A guest whose writes take long anyway is slowed down all the same, by a half at most")
+    func deepQueue() {
+        var guest = Guest(inFlight: 128 << 20, speed: 64 << 20)
+        var throttle = PivotThrottle(guest.count)
+        var (lowest, longest) = (UInt64.max, 0.0)
+        for _ in 0..<50 {
+            longest = max(longest, guest.write(throttle.limit))
+            _ = throttle.step(guest.count, after: 0.5)
+            lowest = min(lowest, throttle.limit ?? .max)
+        }
+        #expect(lowest < 64 << 20)
+        #expect(longest <= 2 * 1.5 * 4 / 3)
+    }
+
     @Test("A limit that let nothing through goes up, and is not tried again")
     func stuck() {
         var guest = Guest(inFlight: 1 << 20, speed: 20 << 20)

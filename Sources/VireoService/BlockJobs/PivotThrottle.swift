@@ -16,13 +16,16 @@ struct PivotThrottle: Hashable, Sendable {
     private(set) var limit: UInt64?
     /// Lower than this the guest's writes took too long.
     private var floor = Self.slowest
+    /// Mean time of writes, in nanoseconds, at which the limit goes up again.
+    private var bearable = Self.longestWrite
     private var last: Count
 
     /// A write of ordinary size, 512 KiB, takes half a second at this limit.
     static let slowest: UInt64 = 1 << 20
     /// Where slowing down begins for a guest whose own speed is not known.
     static let fastest: UInt64 = 64 << 20
-    /// Mean time of writes, in nanoseconds, at which the limit goes up again: a step down makes it a third longer at most.
+    /// In nanoseconds; a step down makes writes a third longer at most. A guest with so much in flight that its writes take longer without
+    /// any limit may wait half as long again.
     static let longestWrite: UInt64 = 400_000_000
 
     init(_ count: Count) { last = count }
@@ -43,12 +46,17 @@ struct PivotThrottle: Hashable, Sendable {
             let speed = Double(bytes) / seconds
             let start = UInt64(min(max(speed * 0.75, Double(Self.slowest)), Double(Self.fastest)))
             self.limit = start
+            bearable = max(Self.longestWrite, time.addingReportingOverflow(time / 2).partialValue)
             return start
         }
         let next: UInt64
-        if time > Self.longestWrite || (requests == 0 && limit < Self.fastest) {
-            // Nothing at all came through, or it took long.
+        if requests == 0, limit < Self.fastest {
+            // Nothing at all came through.
             next = min(Self.fastest, limit.multipliedReportingOverflow(by: 2).partialValue)
+            floor = next
+        } else if time > bearable {
+            // Back to the step before, and no lower again.
+            next = min(Self.fastest, limit / 3 * 4)
             floor = next
         } else {
             next = max(floor, limit / 4 * 3)
