@@ -449,7 +449,9 @@ class Walk:
         agree(machine, "in the end")
         wanted = {layer["filename"] for layer in
                   json.loads(run("qemu-img", "info", "--backing-chain", "--output=json", machine.source("vda")))}
-        left = {os.path.join(machine.folder, name) for name in os.listdir(machine.folder)} - wanted - set(machine.bases.values())
+        # Where the client moved its own image to is a file of the client's, as that was.
+        left = {os.path.join(machine.folder, name) for name in os.listdir(machine.folder) if not name.startswith("moved")}
+        left -= wanted | set(machine.bases.values())
         self.t.equal(left, set(), "files that nobody needs")
         run("qemu-img", "check", "-q", machine.source("vda"))
 
