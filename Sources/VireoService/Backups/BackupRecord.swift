@@ -7,7 +7,11 @@ import VireoQEMU
 
 /// A backup that is under way, as it is stored with the run: from before QEMU hears of it until all of it is cleared away.
 struct BackupRecord: Codable, Hashable, Sendable {
-    enum Phase: String, Codable, Hashable, Sendable { case starting, running, ending }
+    enum Phase: String, Codable, Hashable, Sendable {
+        case starting, running, ending
+        /// QEMU has nothing of it any more; what is left is to say how it ended.
+        case cleared
+    }
 
     /// One disk's part.
     struct Part: Codable, Hashable, Sendable {

@@ -87,7 +87,7 @@ extension DomainActor {
     ///
     /// - Parameter outcome: cancelled is the way in which a pull backup always ends.
     func endBackup(_ outcome: JobView.Outcome, _ failure: String?) async throws {
-        guard let record = run?.details.backup, record.phase != .ending else { return }
+        guard let record = run?.details.backup, record.phase != .ending, record.phase != .cleared else { return }
         run?.details.backup?.phase = .ending
         run?.details.backup?.outcome = outcome.rawValue
         run?.details.backup?.failure = failure
@@ -99,6 +99,7 @@ extension DomainActor {
 
     /// Forgets the backup and tells how it ended.
     private func finishBackup(_ record: BackupRecord, _ outcome: JobView.Outcome, _ failure: String?) async throws {
+        run?.details.backup?.phase = .cleared
         await dropBackupFiles(record.parts, all: record.isPull || outcome != .completed)
         if let name = record.catalogued { await settleCatalogued(name, outcome, failure) }
         run?.details.backup = nil
@@ -168,7 +169,7 @@ extension DomainActor {
         case .running:
             watchBackup()
             logger.info("took over a backup")
-        case .ending:
+        case .ending, .cleared:
             await clearBackup(record)
             let outcome = record.outcome.flatMap(JobView.Outcome.init(rawValue:)) ?? .failed
             try? await finishBackup(record, outcome, record.failure)

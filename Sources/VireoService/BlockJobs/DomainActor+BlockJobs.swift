@@ -15,7 +15,8 @@ extension DomainActor {
 
     /// - Throws: `operationUnsupported`, or `blockCopyActive` for a copy, when the disk has a job.
     package func requireNoBlockJob(_ disk: Disk) throws(VireoError) {
-        if run?.details.backup?.parts.contains(where: { $0.target == disk.target }) == true {
+        if let backup = run?.details.backup, backup.phase != .cleared, backup.parts.contains(where: { $0.target == disk.target })
+        {
             throw VireoError(.operationUnsupported, "disk '\(disk.target)' is being backed up", origin: .qemu)
         }
         guard let job = blockJob(of: disk.target) else { return }
