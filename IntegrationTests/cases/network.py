@@ -372,7 +372,12 @@ def addresses(t):
     console.shell("ip link set eth1 up; ip addr add 10.66.0.7/24 dev eth1; ping -c 1 -W 1 10.66.0.1", 10)
     t.wait(lambda: ("10.66.0.7", "arp") in known()[macs["bridge"]], 5, "the address on the bridge")
     t.true("10.66.0.7" in host.virsh("domifaddr", "guest", "--source", "arp"), "domifaddr --source arp tells it")
-    t.true(("10.0.2.15", "assigned") in known()[macs["user"]], "what QEMU's own network gives: %s" % known())
+    # A connection to the host that stays open for a while.
+    server = socket.create_server(("127.0.0.1", 0))
+    t.on_exit(server.close)
+    console.shell("ip link set eth2 up; ip addr add 10.0.2.77/24 dev eth2; (sleep 30 | nc 10.0.2.2 %d &) >/dev/null 2>&1"
+                  % server.getsockname()[1], 10)
+    t.wait(lambda: ("10.0.2.77", "connections") in known()[macs["user"]], 5, "the address on QEMU's own network")
     text = host.vireo("show", "guest")
     t.true("%s/24 (lease" % address in text and "10.66.0.7 (seen" in text, text)
     host.restart()
@@ -400,8 +405,28 @@ def run_on_default(t):
     console.wake()
     host.vireo("network", "forward", "add", "default", port, said[1] + ":9")
     t.true("tcp %d to %s:9" % (port, said[1]) in host.vireo("network", "show", "default"), "it is shown")
+    console.shell("(echo inside | nc -l -p 9 &) >/dev/null 2>&1")
+    t.wait(lambda: ":9 " in console.shell("netstat -ltn"), 10, "the guest to listen")
+    with socket.create_connection((prefix + ".1", port), timeout=5) as inward:
+        t.equal(inward.recv(16), b"inside\n", "in by the forwarded port")
     host.vireo("network", "forward", "rm", "default", port)
+    console.shell("(echo inside | nc -l -p 9 &) >/dev/null 2>&1")
+    t.wait(lambda: ":9 " in console.shell("netstat -ltn"), 10, "the guest to listen again")
+    try:
+        socket.create_connection((prefix + ".1", port), timeout=5).close()
+        raise AssertionError("the port still leads somewhere")
+    except ConnectionRefusedError:
+        pass
+    # Another card, limited and taken away again.
+    host.vireo("network", "create", "lab", "--isolated", "--no-autostart", "--subnet", "10.125.%d.0/24" % (os.getpid() % 250))
+    t.on_exit(lambda: host.run([t.program("vireo"), "--root", host.root, "network", "rm", "--force", "lab"]))
+    host.vireo("nic", "attach", "box", "--network", "lab", "--mac", "52:54:00:4e:00:61")
+    host.vireo("nic", "limit", "box", "52:54:00:4e:00:61", "--in", "20", "--out", "20")
+    t.true("2500" in host.virsh("domiftune", "box", "52:54:00:4e:00:61"), "20 Mbit/s are 2500 kB/s")
+    host.vireo("nic", "detach", "box", "52:54:00:4e:00:61")
+    t.wait(lambda: len(host.virsh("domiflist", "box").splitlines()) == 1, 20, "the card to go")
     host.vireo("rm", "--force", "box")
+    host.vireo("network", "rm", "lab")
 
 
 @test("An interface moves between networks and bridges while its guest runs, with limits, filter and isolation, or stays as it was", seconds=120)
