@@ -119,12 +119,14 @@ package final class HostFile: ImageFile {
         guard code == 0 else { throw ImageError.system(code, "reserve space", path) }
     }
 
-    package func expectWrite(_ range: Range<UInt64>) throws -> Bool {
-        guard !isDevice, !range.isEmpty else { return false }
+    package func expectWrite(_ range: Range<UInt64>) throws {
+        guard !isDevice, !range.isEmpty else { return }
         let (start, length) = (
             try position(range.lowerBound, plus: 0), try position(range.upperBound - range.lowerBound, plus: 0)
         )
-        return vireo_reserve(number, start, length) == 0
+        guard vireo_reserve(number, start, length) == 0 || errno != ENOSPC else {
+            throw ImageError.system(ENOSPC, "reserve space", path)
+        }
     }
 
     package func beginFlush(_ range: Range<UInt64>) {

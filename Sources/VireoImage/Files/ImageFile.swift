@@ -27,8 +27,9 @@ package protocol ImageFile: AnyObject, Sendable {
     func zero(_ range: Range<UInt64>, _ mode: ZeroMode) throws
     /// Reserves space for a range, and grows the file to its end; the bytes that were not there are zeros.
     func allocate(_ range: Range<UInt64>) throws
-    /// Gets space for a range that is about to be written. The size stays. False, and the writes will see to it, where that cannot be done.
-    func expectWrite(_ range: Range<UInt64>) throws -> Bool
+    /// Gets space for a range that is about to be written, where the file system has a way that costs less than the writes save. The size
+    /// stays. Only who runs out of space is told.
+    func expectWrite(_ range: Range<UInt64>) throws
     /// Begins to make a range safe on disk and does not wait, so that a later flush waits for less.
     func beginFlush(_ range: Range<UInt64>)
     /// Makes a range hold the bytes of `source` from `offset` on by sharing its blocks. False, and nothing happened, where that
@@ -62,7 +63,7 @@ package struct FileRegion: Hashable, Sendable {
 
 extension ImageFile {
     /// Only file systems of a host have space to get.
-    package func expectWrite(_ range: Range<UInt64>) throws -> Bool { false }
+    package func expectWrite(_ range: Range<UInt64>) throws {}
 
     /// Nor does anything but a disk take its time.
     package func beginFlush(_ range: Range<UInt64>) {}

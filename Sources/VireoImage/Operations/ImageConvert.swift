@@ -125,7 +125,7 @@ package final class ImageConvert: Sendable {
                 let reader = ExtentReader()
                 while !stopping.load(ordering: .relaxed) {
                     try progress.check()
-                    guard let piece = try walk.withLock({ try $0.next(source, length: length, sink) }) else { break }
+                    guard let piece = try walk.withLock({ try $0.next(source, length: length) }) else { break }
                     let count = Int(piece.end - piece.start)
                     if try lane.share(piece) {
                         progress.advance(to: piece.end)
@@ -178,22 +178,18 @@ package final class ImageConvert: Sendable {
         private var position: UInt64 = 0
         private var number = 0
         private let holes = HoleFinder()
-        /// What the target got space for; everything of it that is copied lies in one extent of the source.
-        private var expected: Range<UInt64> = 0..<0
-        /// Bytes that space is got for at a time.
-        private static let expectedAtOnce: UInt64 = 8 << 20
 
         init(isShallow: Bool, writesZeros: Bool) { (self.isShallow, self.writesZeros) = (isShallow, writesZeros) }
 
         /// The next stretch that holds something other than zeros; its parts cover it. In a shallow copy zeros are something, too, and
         /// what the layers do not have is left out.
-        mutating func next(_ source: ImageChain, length: UInt64, _ sink: any ConvertSink) throws -> Stretch? {
+        mutating func next(_ source: ImageChain, length: UInt64) throws -> Stretch? {
             let size = source.virtualSize
             while position < size {
                 let start = position / length * length
                 let end = min(start + length, size)
                 var parts: [Stretch.Part] = []
-                var (holdsSomething, isExpected) = (false, false)
+                var holdsSomething = false
                 while position < end {
                     let extent = try holes.refined(
                         isShallow
@@ -209,7 +205,6 @@ package final class ImageConvert: Sendable {
                         position = max(end, (position + extent.length) / length * length)
                         break
                     }
-                    if try expect(extent, length, sink) { isExpected = true }
                     var part = extent
                     part.length = min(extent.length, end - position)
                     parts.append(Stretch.Part(at: Int(position - start), extent: part))
@@ -217,22 +212,10 @@ package final class ImageConvert: Sendable {
                 }
                 if holdsSomething {
                     defer { number += 1 }
-                    return Stretch(
-                        number: number, start: start, end: end, parts: parts, isShallow: isShallow, isExpected: isExpected)
+                    return Stretch(number: number, start: start, end: end, parts: parts, isShallow: isShallow)
                 }
             }
             return nil
-        }
-
-        /// Tells the target of data that is longer than one piece. Whether it got space for what lies at the position now.
-        private mutating func expect(_ extent: Extent, _ length: UInt64, _ sink: any ConvertSink) throws -> Bool {
-            guard case .data = extent.content else { return false }
-            if !expected.contains(position) {
-                guard extent.length > length else { return false }
-                let range = position..<position + min(extent.length, Self.expectedAtOnce)
-                expected = try sink.expect(range) ? range : 0..<0
-            }
-            return expected.contains(position)
         }
     }
 }
@@ -250,16 +233,12 @@ struct Stretch: Sendable {
     /// They cover the piece, in order.
     var parts: [Part]
     var isShallow: Bool
-    /// The target got space for some of it, which goes back where zeros are.
-    var isExpected: Bool
 }
 
 /// Where copied data goes.
 protocol ConvertSink: AnyObject, Sendable {
     /// Whether `place` is called at all: alone, in the order of the disk.
     var placesInOrder: Bool { get }
-    /// Tells the target that most of a range of the disk will be written soon. Whether it got space for all of it; that is kept for data only.
-    func expect(_ range: Range<UInt64>) throws -> Bool
     /// What one thread needs, with a buffer of `capacity` bytes.
     func lane(capacity: Int) throws -> any ConvertLane
 }
