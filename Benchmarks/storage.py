@@ -80,7 +80,7 @@ def figures_of(bench, connection, pool, folder):
     def clone(number):
         pool.createXMLFrom(VOLUME % ("copy%d" % number, 256 << 20, "raw"), source, 0)
 
-    cloned = min(elapsed(clone, number) for number in range(3))
+    cloned = min(written(1, lambda: clone(number)) for number in range(3))
     volume = pool.createXML(VOLUME % ("big.raw", GIB, "raw"), 0)
 
     def upload():

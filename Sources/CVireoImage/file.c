@@ -69,3 +69,7 @@ int vireo_clone_range(int from, off_t from_offset, int to, off_t to_offset, off_
         .src_fd = from, .src_offset = (uint64_t)from_offset, .src_length = (uint64_t)length, .dest_offset = (uint64_t)to_offset};
     return ioctl(to, FICLONERANGE, &range);
 }
+
+int vireo_exchange_files(const char *one, const char *other) {
+    return renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+}

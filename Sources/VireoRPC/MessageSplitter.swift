@@ -30,6 +30,31 @@ package struct MessageSplitter: Sendable {
     /// Bytes that wait for the rest of their message.
     package var bufferedBytes: Int { buffer.readableBytes }
 
+    /// The most that is received at a time of a message whose length is only what a client says.
+    private static let lentAtOnce = 512 << 10
+
+    /// Bytes that are still to come of the message whose beginning is here; 0 where none has begun, or its length is wrong.
+    package var missingBytes: Int {
+        guard pending == nil, let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self),
+            length >= UInt32(MessageHeader.size), length <= UInt32(clamping: longest)
+        else { return 0 }
+        return max(0, Int(length) - buffer.readableBytes)
+    }
+
+    /// Receives more of that message straight to where it belongs.
+    ///
+    /// - Parameter read: fills the memory from its beginning on; returns how much, or a negative number for nothing.
+    /// - Returns: what `read` returned.
+    package mutating func receive(_ read: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+        let room = min(missingBytes, Self.lentAtOnce)
+        var count = 0
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { space in
+            count = read(UnsafeMutableRawBufferPointer(rebasing: space.prefix(room)))
+            return min(max(0, count), room)
+        }
+        return count
+    }
+
     /// Appends what was received.
     package mutating func append(_ bytes: ByteBuffer) {
         if buffer.readableBytes == 0 {

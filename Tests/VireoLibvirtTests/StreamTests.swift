@@ -59,7 +59,9 @@ struct StreamTests {
     @Test("What the client sends comes back, and its finish is answered after that")
     func echo() async throws {
         try await withConsole { stream in
-            while case .data(let bytes)? = await stream.next() { try await stream.send(bytes) }
+            while case let inputs = await stream.next(), !inputs.isEmpty {
+                for case .data(let bytes) in inputs { try await stream.send(bytes) }
+            }
         } _: { client, serial in
             for _ in 0..<50 {
                 try await client.sendStream(console, serial: serial, .more, ByteBuffer(repeating: 1, count: 10_000))
@@ -67,6 +69,68 @@ struct StreamTests {
             try await client.sendStream(console, serial: serial, .ok)
             let (count, status) = await collect(client)
             #expect(count == 500_000 && status == .ok)
+        }
+    }
+
+    @Test("Pieces of many messages come together, in order, where much is asked for")
+    func gathering() async throws {
+        let sizes = Recorder()
+        try await withConsole { stream in
+            var spent: [CallStream.Input] = []
+            while true {
+                let inputs = await stream.next(atLeast: 1 << 20, reusing: spent)
+                guard !inputs.isEmpty else { return }
+                for input in inputs {
+                    guard case .data(let bytes) = input else {
+                        throw VireoError(.internalError, "a hole came, which nobody sent")
+                    }
+                    sizes.add(bytes.readableBytes)
+                    try await stream.send(bytes)
+                }
+                spent = inputs
+            }
+        } _: { client, serial in
+            for number in 0..<40 {
+                let large = ByteBuffer(repeating: UInt8(number), count: 200_000)
+                try await client.sendStream(console, serial: serial, .more, large)
+                try await client.sendStream(console, serial: serial, .more, ByteBuffer(repeating: UInt8(number), count: 24))
+            }
+            try await client.sendStream(console, serial: serial, .ok)
+            var came = ByteBuffer()
+            for await message in client.streamMessages {
+                guard message.header.status == .more, message.payload.readableBytes > 0 else { break }
+                came.writeImmutableBuffer(message.payload)
+            }
+            #expect(came.readableBytes == 40 * 200_024)
+            for number in 0..<40 {
+                let piece = came.readSlice(length: 200_024)?.readableBytesView
+                #expect(piece?.allSatisfy { $0 == UInt8(number) } == true)
+            }
+            // All but the last are at least as large as was asked for.
+            #expect(sizes.all.dropLast().allSatisfy { $0 >= 1 << 20 })
+        }
+    }
+
+    @Test("Holes keep their places between pieces of data")
+    func holes() async throws {
+        let seen = Recorder()
+        try await withConsole { stream in
+            while case let inputs = await stream.next(atLeast: 1 << 20), !inputs.isEmpty {
+                for input in inputs {
+                    switch input {
+                    case .data(let bytes): seen.add(bytes.readableBytes)
+                    case .hole(let length): seen.add(-Int(length))
+                    }
+                }
+            }
+        } _: { client, serial in
+            try await client.sendStream(console, serial: serial, .more, ByteBuffer(repeating: 1, count: 10))
+            try await client.sendStream(console, serial: serial, .more, ByteBuffer(repeating: 1, count: 5))
+            try await client.sendHole(console, serial: serial, length: 4096)
+            try await client.sendStream(console, serial: serial, .more, ByteBuffer(repeating: 1, count: 7))
+            try await client.sendStream(console, serial: serial, .ok)
+            #expect(await collect(client).1 == .ok)
+            #expect(seen.all == [15, -4096, 7])
         }
     }
 

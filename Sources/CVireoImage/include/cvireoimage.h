@@ -31,6 +31,8 @@ ssize_t vireo_copy_range(int from, off_t from_offset, int to, off_t to_offset, s
 int vireo_start_writing(int fd, off_t offset, off_t length);
 // Makes a range of one file share the blocks of another; EOPNOTSUPP, EXDEV or EINVAL where the file system cannot.
 int vireo_clone_range(int from, off_t from_offset, int to, off_t to_offset, off_t length);
+// Two files change names with each other; EINVAL where the file system cannot.
+int vireo_exchange_files(const char *one, const char *other);
 
 // MARK: codecs.c. A codec serves one thread at a time.
 

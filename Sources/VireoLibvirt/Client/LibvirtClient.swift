@@ -137,6 +137,15 @@ package actor LibvirtClient {
         send(frame)
     }
 
+    /// Sends a hole: that many zeros.
+    package func sendHole(_ call: ProcedureID, serial: UInt32, length: Int64) throws {
+        var frame = ByteBuffer()
+        try frame.writeMessage(MessageHeader(call, kind: .streamHole, serial: serial, status: .more)) { xdr throws(XDRError) in
+            try NetStreamHole(length: length, flags: 0).encode(to: &xdr)
+        }
+        send(frame)
+    }
+
     /// Whether to answer pings from here on.
     package func setAnswersPings(_ answers: Bool) { answersPings = answers }
 

@@ -63,9 +63,10 @@ extension HandlerTable {
                 }
             }
             tasks.addTask {
-                while let input = await stream.next() {
-                    guard case .data(let bytes) = input else { continue }
-                    guard (try? await session.stream.write(Array(bytes.readableBytesView))) != nil else { return }
+                while case let inputs = await stream.next(), !inputs.isEmpty {
+                    for case .data(let bytes) in inputs {
+                        guard (try? await session.stream.write(Array(bytes.readableBytesView))) != nil else { return }
+                    }
                 }
             }
             await tasks.next()

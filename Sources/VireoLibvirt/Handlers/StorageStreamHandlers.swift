@@ -46,30 +46,28 @@ extension HandlerTable {
         }
     }
 
-    /// Bytes that are written at a time.
+    /// Bytes that are written at a time, at least.
     private static let writeSize = 1 << 20
     /// Bytes that are read at a time: some messages.
     private static let readSize = 4 * CallStream.chunkLimit
 
     private static func receive(_ stream: CallStream, into session: UploadSession, isSparse: Bool) async throws {
-        var pending: [UInt8] = []
-        while let input = await stream.next() {
-            switch input {
-            case .data(let bytes):
-                pending.append(contentsOf: bytes.readableBytesView)
-                guard pending.count >= writeSize else { continue }
-                try await session.write(pending)
-                pending.removeAll(keepingCapacity: true)
-            case .hole(let length):
-                guard isSparse else {
-                    throw VireoError(.invalidArg, "holes were sent in a stream that is not sparse", origin: .streams)
+        var inputs = await stream.next(atLeast: writeSize)
+        while !inputs.isEmpty {
+            try await session.write { [inputs] upload in
+                for input in inputs {
+                    switch input {
+                    case .data(let bytes): try bytes.withUnsafeReadableBytes { try upload.write($0) }
+                    case .hole(let length):
+                        guard isSparse else {
+                            throw VireoError(.invalidArg, "holes were sent in a stream that is not sparse", origin: .streams)
+                        }
+                        try upload.skip(UInt64(max(0, length)))
+                    }
                 }
-                if !pending.isEmpty { try await session.write(pending) }
-                pending.removeAll(keepingCapacity: true)
-                try await session.skip(UInt64(max(0, length)))
             }
+            inputs = await stream.next(atLeast: writeSize, reusing: inputs)
         }
-        if !pending.isEmpty { try await session.write(pending) }
     }
 
     private static func send(

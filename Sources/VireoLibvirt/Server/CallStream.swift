@@ -22,8 +22,15 @@ package struct CallStream: Sendable {
     let id: UInt64
     let connection: ClientConnection
 
-    /// What the client sends next; nil when it has no more to send, finished, gave up or went away. For one reader.
-    package func next() async -> Input? { await connection.nextInput(ofStream: id) }
+    /// What the client has sent; nothing when it has no more to send, finished, gave up or went away. For one reader.
+    ///
+    /// - Parameters:
+    ///   - count: how much is waited for, unless the client has no more to send: each wait costs a change of threads. Less than
+    ///     `window`.
+    ///   - spent: what is done with; its memory is used again.
+    package func next(atLeast count: Int = 1, reusing spent: [Input] = []) async -> [Input] {
+        await connection.nextInputs(ofStream: id, atLeast: count, reusing: spent)
+    }
 
     /// Sends data, in as many messages as it takes; waits while the client reads too slowly.
     ///

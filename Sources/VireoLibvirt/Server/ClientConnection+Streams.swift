@@ -7,20 +7,7 @@ internal import VireoRPC
 
 /// The streams of one connection.
 struct StreamTable: Sendable {
-    struct Entry: Sendable {
-        let header: MessageHeader
-        var body: (@Sendable (CallStream) async throws -> Void)?
-        var queue: [CallStream.Input] = []
-        var queuedBytes = 0
-        var reader: CheckedContinuation<CallStream.Input?, Never>?
-        var task: Task<Void, Never>?
-        /// The client has no more to send.
-        var inputEnded = false
-        /// The client waits for the answer to its finish.
-        var finishAsked = false
-        /// The body is done.
-        var isDone = false
-    }
+    typealias Entry = StreamEntry
 
     var entries: [UInt64: Entry] = [:]
     var nextID: UInt64 = 1
@@ -64,62 +51,41 @@ extension ClientConnection {
 
     /// The client sent something for a stream; what belongs to none is ignored, as libvirtd does.
     func receive(_ input: ConnectionMachine.StreamInput, onStreamOf header: MessageHeader) {
-        guard let id = streams.id(of: header), var entry = streams.entries[id] else { return }
+        guard let id = streams.id(of: header) else { return }
+        // In place: with a copy of the entry, all that it has gathered would be copied, too.
         switch input {
-        case .data(let bytes): Self.queue(.data(bytes), bytes.readableBytes, in: &entry)
-        case .hole(let length): Self.queue(.hole(length), MessageHeader.size, in: &entry)
-        case .end: Self.endInput(of: &entry)
+        case .data(let bytes): streams.entries[id]?.add(bytes)
+        case .hole(let length): streams.entries[id]?.add(hole: length)
+        case .end: streams.entries[id]?.endInput()
         case .finish:
-            Self.endInput(of: &entry)
-            entry.finishAsked = true
+            streams.entries[id]?.endInput()
+            streams.entries[id]?.finishAsked = true
         case .abort:
-            // Before its reader wakes up: what came must not be taken for all.
-            entry.task?.cancel()
-            Self.endInput(of: &entry)
-            streams.entries[id] = nil
-            writeStreamEnd(entry.header, .ok)
-            return
+            guard let entry = streams.entries.removeValue(forKey: id) else { return }
+            entry.breakOff()
+            return writeStreamEnd(entry.header, .ok)
         }
-        streams.entries[id] = entry
         answerFinish(ofStream: id)
     }
 
-    private static func queue(_ input: CallStream.Input, _ size: Int, in entry: inout StreamTable.Entry) {
-        guard !entry.inputEnded, !entry.isDone else { return }
-        if let reader = entry.reader {
-            entry.reader = nil
-            reader.resume(returning: input)
-        } else {
-            entry.queue.append(input)
-            entry.queuedBytes += size
-        }
-    }
-
-    private static func endInput(of entry: inout StreamTable.Entry) {
-        entry.inputEnded = true
-        entry.reader?.resume(returning: nil)
-        entry.reader = nil
-    }
-
-    func nextInput(ofStream id: UInt64) async -> CallStream.Input? {
-        guard let entry = streams.entries[id] else { return nil }
-        if !entry.queue.isEmpty {
-            let input = streams.entries[id]?.queue.removeFirst()
-            let size = if case .data(let bytes)? = input { bytes.readableBytes } else { MessageHeader.size }
-            streams.entries[id]?.queuedBytes -= size
+    func nextInputs(
+        ofStream id: UInt64, atLeast count: Int, reusing spent: [CallStream.Input]
+    ) async -> [CallStream.Input] {
+        streams.entries[id]?.reuse(spent)
+        if let inputs = streams.entries[id]?.take(atLeast: count) {
             updateReading()
-            return input
+            return inputs
         }
-        guard !entry.inputEnded, entry.reader == nil, !Task.isCancelled else { return nil }
+        guard streams.entries[id]?.canWait == true, !Task.isCancelled else { return [] }
         return await withTaskCancellationHandler {
-            await withCheckedContinuation { streams.entries[id]?.reader = $0 }
+            await withCheckedContinuation { streams.entries[id]?.reader = .init(continuation: $0, count: count) }
         } onCancel: {
             Task { await self.cancelReader(ofStream: id) }
         }
     }
 
     private func cancelReader(ofStream id: UInt64) {
-        streams.entries[id]?.reader?.resume(returning: nil)
+        streams.entries[id]?.reader?.continuation.resume(returning: [])
         streams.entries[id]?.reader = nil
     }
 
@@ -142,10 +108,7 @@ extension ClientConnection {
 
     private func bodyEnded(ofStream id: UInt64, _ error: VireoError?) {
         guard var entry = streams.entries[id] else { return }
-        entry.isDone = true
-        entry.task = nil
-        entry.queue = []
-        entry.queuedBytes = 0
+        entry.bodyEnded()
         streams.entries[id] = entry
         if let error {
             streams.entries[id] = nil
@@ -172,10 +135,7 @@ extension ClientConnection {
 
     /// The client is gone.
     func closeStreams() {
-        for entry in streams.entries.values {
-            entry.task?.cancel()
-            entry.reader?.resume(returning: nil)
-        }
+        for entry in streams.entries.values { entry.breakOff() }
         streams.entries = [:]
     }
 }

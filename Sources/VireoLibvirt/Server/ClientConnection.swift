@@ -86,6 +86,12 @@ package actor ClientConnection {
         flush()
     }
 
+    /// Bytes that are still to come of the message whose beginning was received.
+    var missingBytes: Int { machine.missingBytes }
+
+    /// Receives more of that message by `read`, without a copy in between; `received` is to follow.
+    func receive(_ read: (UnsafeMutableRawBufferPointer) -> Int) -> Int { machine.receive(read) }
+
     /// Some of the unsent bytes went out.
     package func didSend() {
         resumeSenders()

@@ -87,6 +87,12 @@ package struct ConnectionMachine: Sendable {
         unansweredPings = 0
     }
 
+    /// Bytes that are still to come of the message whose beginning was received.
+    package var missingBytes: Int { splitter.missingBytes }
+
+    /// Receives more of that message by `read`, which returns how much it put into the memory, or a negative number.
+    package mutating func receive(_ read: (UnsafeMutableRawBufferPointer) -> Int) -> Int { splitter.receive(read) }
+
     /// The next thing to do, or nil until more is received.
     package mutating func next() -> Action? {
         while phase != .closed {

@@ -46,25 +46,43 @@ final class UnixTransport: ConnectionTransport {
 
     // MARK: Reading
 
-    /// Reads once and hands in what came: at most the loop's scratch memory, so that one client does not starve the others.
+    /// Reads once and hands in what came: at most the loop's scratch memory, or the rest of one long message, so that one client
+    /// does not starve the others.
     func read() {
         guard isReading else { return }
         var descriptors: [PassedDescriptor] = []
-        let outcome = loop.withScratch { space in
-            withUnsafeTemporaryAllocation(of: CInt.self, capacity: Int(VIREO_MAX_FDS)) { numbers -> Result<ByteBuffer, Errno> in
-                var count = numbers.count
-                let received = vireo_recv_fds(socket, space.baseAddress, space.count, numbers.baseAddress, &count)
-                guard received >= 0 else { return .failure(Errno(rawValue: errno)) }
-                if count > 0 { descriptors = numbers.prefix(count).map(PassedDescriptor.init(rawValue:)) }
-                return .success(ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: space.prefix(received))))
+        var bytes = ByteBuffer()
+        let socket = socket
+        let count: Int
+        if connection.assumeIsolated({ $0.missingBytes }) > DescriptorLoop.scratchSize {
+            count = connection.assumeIsolated { $0.receive { Self.receive(from: socket, into: $0, &descriptors) } }
+        } else {
+            count = loop.withScratch { space in
+                let count = Self.receive(from: socket, into: space, &descriptors)
+                if count > 0 { bytes.writeBytes(UnsafeRawBufferPointer(rebasing: space.prefix(count))) }
+                return count
             }
         }
-        switch outcome {
-        case .success(let bytes) where bytes.readableBytes == 0: connection.assumeIsolated { $0.ended("closed by the client") }
-        case .success(let bytes):
-            connection.assumeIsolated { $0.received(bytes, descriptors: descriptors) }
-        case .failure(.wouldBlock), .failure(.resourceTemporarilyUnavailable): break
-        case .failure(let error): connection.assumeIsolated { $0.ended("\(error)") }
+        switch count {
+        case 1...: connection.assumeIsolated { $0.received(bytes, descriptors: descriptors) }
+        case 0: connection.assumeIsolated { $0.ended("closed by the client") }
+        default:
+            let error = Errno(rawValue: CInt(clamping: -count))
+            guard error != .wouldBlock, error != .resourceTemporarilyUnavailable else { return }
+            connection.assumeIsolated { $0.ended("\(error)") }
+        }
+    }
+
+    /// Reads once, with the descriptors that came along; 0 at the end, the negated code of an error.
+    private static func receive(
+        from socket: CInt, into space: UnsafeMutableRawBufferPointer, _ descriptors: inout [PassedDescriptor]
+    ) -> Int {
+        withUnsafeTemporaryAllocation(of: CInt.self, capacity: Int(VIREO_MAX_FDS)) { numbers in
+            var count = numbers.count
+            let received = vireo_recv_fds(socket, space.baseAddress, space.count, numbers.baseAddress, &count)
+            guard received >= 0 else { return -Int(errno) }
+            if count > 0 { descriptors = numbers.prefix(count).map(PassedDescriptor.init(rawValue:)) }
+            return received
         }
     }
 

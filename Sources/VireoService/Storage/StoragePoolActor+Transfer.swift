@@ -19,19 +19,15 @@ package struct UploadSession: Sendable {
     package func run(_ body: @escaping @Sendable () async throws -> Void) async throws { try await job.running(body) }
 
     /// Writes what came next.
-    package func write(_ bytes: [UInt8]) async throws { try await write([bytes[...]]) }
-
-    /// The same for pieces that follow each other.
-    package func write(_ pieces: [ArraySlice<UInt8>]) async throws {
-        try await put { upload in
-            for piece in pieces { try piece.withUnsafeBytes { try upload.write($0) } }
-        }
+    package func write(_ bytes: [UInt8]) async throws {
+        try await write { upload in try bytes.withUnsafeBytes { try upload.write($0) } }
     }
 
     /// Leaves out that many zeros.
-    package func skip(_ length: UInt64) async throws { try await put { try $0.skip(length) } }
+    package func skip(_ length: UInt64) async throws { try await write { try $0.skip(length) } }
 
-    private func put(_ body: @escaping @Sendable (VolumeUpload) throws -> Void) async throws {
+    /// Lets `body` write much at once, in the order of the bytes, on a thread of the pool.
+    package func write(_ body: @escaping @Sendable (VolumeUpload) throws -> Void) async throws {
         let upload = upload
         let reached = try await pool.worker.run(within: StoragePoolActor.longPatience, "writing volume '\(name)'") {
             try body(upload)

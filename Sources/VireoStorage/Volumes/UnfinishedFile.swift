@@ -1,6 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import CVireoImage
 import Glibc
 package import VireoCore
 
@@ -101,6 +102,9 @@ package final class UnfinishedFile {
     /// - Parameter durably: false where the disk is not waited for; `settle` is to follow.
     package func replace(_ target: String, durably: Bool = true) throws {
         if durably { try sync() }
+        // Where one file is renamed over another, ext4 begins to write the new one and waits for that. Here the old file gets this
+        // one's name instead, and goes with it.
+        if !durably, vireo_exchange_files(path, target) == 0 { return }
         guard rename(path, target) == 0 else { throw VireoError.storage(system: errno, "cannot replace '\(target)'") }
         isDone = true
         if durably { Self.syncDirectory(of: target) }
@@ -109,6 +113,8 @@ package final class UnfinishedFile {
     /// Makes a file safe on disk that took the place of the one at `target` before it was.
     package func settle(_ target: String) throws {
         try sync()
+        if !isDone { unlink(path) }
+        isDone = true
         Self.syncDirectory(of: target)
     }
 
