@@ -120,11 +120,16 @@ package enum StorageBackends {
     package static func backend(for kind: StoragePool.Kind, password: [UInt8]? = nil) -> any StorageBackend {
         switch kind {
         case .dir: DirectoryBackend()
-        case .fs, .netfs: MountedBackend(kind: kind)
+        case .fs, .netfs, .vstorage: MountedBackend(kind: kind)
         case .logical: LogicalBackend()
         case .disk: DiskBackend()
+        case .iscsi: ISCSIBackend()
         case .iscsiDirect: ISCSIDirectBackend(password: password)
-        default: UnavailableBackend(kind: kind)
+        case .scsi: SCSIBackend()
+        case .mpath: MultipathBackend()
+        case .rbd: RBDBackend(password: password)
+        case .zfs: ZFSBackend()
+        case .gluster, .sheepdog: UnavailableBackend(kind: kind)
         }
     }
 

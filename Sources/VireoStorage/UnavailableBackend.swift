@@ -13,15 +13,8 @@ struct UnavailableBackend: StorageBackend {
     private func refusal(_ what: String) -> VireoError {
         let reason: String =
             switch kind {
-            case .iscsi:
-                "nothing here logs in for the host; use a pool of type 'iscsi-direct', whose units QEMU opens itself"
-            case .scsi: "host adapters are not scanned; give guests the LUNs as disks of type 'block'"
-            case .mpath: "multipath maps are not managed here; give guests /dev/mapper/NAME as disks of type 'block'"
-            case .rbd: "Vireo has no Ceph client; disks of type 'network' with protocol 'rbd' are opened by QEMU itself"
             case .sheepdog: "QEMU has dropped Sheepdog in version 6.1"
             case .gluster: "Vireo has no Gluster client; use a pool of type 'netfs' with format 'glusterfs'"
-            case .zfs: "no ZFS tools are used here; give guests /dev/zvol/POOL/VOLUME as disks of type 'block'"
-            case .vstorage: "Virtuozzo Storage is not mounted here; mount it and use a pool of type 'dir'"
             default: "this host cannot do it"
             }
         return VireoError(.operationUnsupported, "\(what) of type '\(kind.rawValue)': \(reason)", origin: .storage)

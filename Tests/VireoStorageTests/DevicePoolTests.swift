@@ -14,8 +14,8 @@ struct DevicePoolTests {
     @Test("LVM is told this", arguments: [false, true])
     func logicalVolumes(overwrite: Bool) throws {
         let scratch = try Scratch()
-        let lvm = FakeLVM(scratch.path)
-        try lvm.install()
+        let lvm = FakeTools(directory: scratch.path)
+        try lvm.installLVM()
         let pool = try StorageXML.readPool(
             "<pool type='logical'><name>vg</name><source><device path='/dev/a'/><device path='/dev/b'/></source></pool>"
         ).pool
@@ -114,30 +114,16 @@ struct DevicePoolTests {
     }
 }
 
-/// Programs with LVM's names that write down how they were called.
-private struct FakeLVM {
-    let directory: String
-
-    init(_ directory: String) { self.directory = directory }
-
-    func install() throws {
+extension FakeTools {
+    /// Programs with LVM's names.
+    fileprivate func installLVM() throws {
         let lvs =
             "  lv1#uuid-1##4194304#-wi-a-----#linear#/dev/a(1)#4194304#4194304\\n  off#uuid-2##4194304#-wi-------#linear#/dev/a(2)#4194304#4194304"
-        let answers = ["lvs": lvs, "vgs": "  8388608#4194304"]
+        let answers = ["lvs": "printf '\(lvs)\\n'", "vgs": "printf '  8388608#4194304\\n'", "pvs": "exit 5"]
         for name in [
             "pvs", "pvcreate", "pvremove", "vgs", "vgcreate", "vgchange", "vgremove", "lvs", "lvcreate", "lvchange", "lvremove",
         ] {
-            var script = "#!/bin/sh\necho \"\(name) $*\" >> \(directory)/calls\n"
-            if let answer = answers[name] { script += "printf '\(answer)\\n'\n" }
-            if name == "pvs" { script += "exit 5\n" }
-            let path = "\(directory)/\(name)"
-            _ = FileManager.default.createFile(atPath: path, contents: Data(script.utf8))
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+            try install(name, answers[name] ?? "")
         }
-    }
-
-    var calls: [String] {
-        let text = (try? String(contentsOfFile: "\(directory)/calls", encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").map(String.init)
     }
 }

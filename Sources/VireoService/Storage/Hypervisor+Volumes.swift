@@ -67,7 +67,7 @@ extension Hypervisor {
                 "disk '\(disk.target)': no storage vol with matching name '\(source.volume)' in pool '\(source.pool)'",
                 origin: .storage)
         }
-        if view.kind == .iscsiDirect {
+        if view.kind == .iscsiDirect || view.kind == .iscsi && source.mode == .direct {
             guard source.mode != .host else {
                 throw unsupported("mode='host' is for volumes that are devices of this host; units of '\(source.pool)' are none")
             }

@@ -112,7 +112,7 @@ package actor StoragePoolActor {
     ///
     /// - Throws: `noSecret`.
     func readyPassword() async throws {
-        guard current.kind == .iscsiDirect else { return }
+        guard current.kind == .iscsiDirect || current.kind == .rbd else { return }
         let value = try await hypervisor.poolPassword(of: current.definition)
         password.withLock { $0 = value }
     }

@@ -9,7 +9,7 @@ import VireoXML
 ///
 /// The target is asked by the small programs of libiscsi, which get the password by their environment: a command line can be
 /// read by everybody on the host.
-struct ISCSIDirectBackend: StorageBackend {
+struct ISCSIDirectBackend: FoundUnitsBackend {
     private static let purpose = "a pool of type 'iscsi-direct'"
     /// How long a target may take to answer. Silence is found by this, within the 5 s after which a pool is to be shown so.
     private static let patience = Duration.seconds(3)
@@ -25,10 +25,6 @@ struct ISCSIDirectBackend: StorageBackend {
         return true
     }
 
-    func build(_ pool: StoragePool, _ mode: PoolBuildMode) throws {
-        throw VireoError(.noSupport, "pool type 'iscsi-direct' does not support pool building", origin: .storage)
-    }
-
     func start(_ pool: StoragePool) throws {
         let target = try Self.target(of: pool)
         guard try targets(of: pool.source, pool.name).contains(target) else {
@@ -39,39 +35,12 @@ struct ISCSIDirectBackend: StorageBackend {
         }
     }
 
-    func stop(_ pool: StoragePool) throws {}
-
-    func delete(_ pool: StoragePool) throws {
-        throw VireoError(.noSupport, "pool type 'iscsi-direct' does not support pool deletion", origin: .storage)
-    }
-
     func refresh(_ pool: StoragePool, known: PoolContents?) throws -> PoolContents {
         let target = try Self.target(of: pool)
-        var contents = PoolContents(sizes: StoragePoolSizes())
-        var total: UInt64 = 0
-        for unit in try units(of: target, pool) {
-            let size = try self.size(of: unit, of: target, pool)
-            let volume = Self.volume(unit, size: size, pool)
-            contents.volumes[volume.name] = FoundVolume(volume)
-            total = total.addingReportingOverflow(size).partialValue
-        }
-        (contents.sizes.capacity, contents.sizes.allocation) = (ByteCount(bytes: total), ByteCount(bytes: total))
-        return contents
-    }
-
-    func sizes(of pool: StoragePool) throws -> StoragePoolSizes { try refresh(pool, known: nil).sizes }
-    func find(_ name: String, in pool: StoragePool) throws -> FoundVolume? { try refresh(pool, known: nil).volumes[name] }
-
-    func create(_ new: NewVolume, in pool: StoragePool, _ progress: VolumeProgress) throws {
-        throw VireoError(.noSupport, "storage pool does not support volume creation", origin: .storage)
-    }
-
-    func delete(_ volume: StorageVolume, in pool: StoragePool) throws {
-        throw VireoError(.noSupport, "storage pool does not support vol deletion", origin: .storage)
-    }
-
-    func resize(_ volume: StorageVolume, to capacity: ByteCount, allocate: Bool, in pool: StoragePool) throws {
-        throw VireoError(.noSupport, "storage pool does not support changing of volume capacity", origin: .storage)
+        return PoolContents(
+            units: try units(of: target, pool).map { unit in
+                Self.volume(unit, size: try size(of: unit, of: target, pool), pool)
+            })
     }
 
     func findSources(_ source: StoragePoolSource?) throws -> [StoragePoolSource] {
@@ -187,13 +156,14 @@ struct ISCSIDirectBackend: StorageBackend {
     }
 }
 
-/// How volumes of iscsi-direct pools are called: by the unit's number behind what libvirt puts before it.
+/// How volumes of iscsi and iscsi-direct pools are called: by the unit's number behind its channel and target.
 package enum ISCSIUnit {
     static let namePrefix = "unit:0:0:"
 
     /// The number in a volume's name; nil for other names.
     package static func number(inVolume name: String) -> UInt32? {
-        name.hasPrefix(namePrefix) ? UInt32(name.dropFirst(namePrefix.count)) : nil
+        let parts = name.split(separator: ":")
+        return parts.count == 4 && parts[0] == "unit" ? UInt32(parts[3]) : nil
     }
 }
 

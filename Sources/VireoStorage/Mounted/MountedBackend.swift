@@ -6,9 +6,11 @@ import VireoCore
 import VireoModel
 import VireoXML
 
-/// Pools of type fs and netfs: a file system that is mounted while the pool is active, and whose files are volumes.
+/// Pools of type fs, netfs and vstorage: a file system that is mounted while the pool is active, and whose files are volumes.
 struct MountedBackend: StorageBackend {
     let kind: StoragePool.Kind
+    /// Where programs are looked for first.
+    var programs: [String] = []
     private let directory = DirectoryBackend()
 
     func isActive(_ pool: StoragePool) throws -> Bool { try mount(at: DirectoryBackend.path(of: pool)) != nil }
@@ -56,8 +58,12 @@ struct MountedBackend: StorageBackend {
                     "cannot start storage pool '\(pool.name)': '\(mounted)' is mounted at '\(target)', and not '\(source)'",
                     origin: .storage)
             }
+        } else if pool.kind == .vstorage {
+            try Tool("vstorage-mount", neededFor: "a pool of type 'vstorage'", in: programs)
+                .run(Self.clusterArguments(pool, target))
         } else {
-            try Tool("mount", neededFor: "a pool of type '\(pool.kind.rawValue)'").run(Self.mountArguments(pool, source, target))
+            try Tool("mount", neededFor: "a pool of type '\(pool.kind.rawValue)'", in: programs)
+                .run(Self.mountArguments(pool, source, target))
         }
         UnfinishedFile.removeAbandoned(in: target)
     }
@@ -73,8 +79,22 @@ struct MountedBackend: StorageBackend {
         return ["-o", options.joined(separator: ",")] + type + [source, target]
     }
 
-    /// What is mounted: a device, or a share of a host.
+    /// What vstorage-mount(1) of Virtuozzo is told. It takes names and no numbers of users; without, files are root's.
+    static func clusterArguments(_ pool: StoragePool, _ target: String) -> [String] {
+        let permissions = pool.target.permissions
+        var arguments = ["-c", pool.source.name ?? pool.name]
+        if let owner = permissions?.owner, let entry = getpwuid(owner) {
+            arguments += ["-u", String(cString: entry.pointee.pw_name)]
+        }
+        if let group = permissions?.group, let entry = getgrgid(group) {
+            arguments += ["-g", String(cString: entry.pointee.gr_name)]
+        }
+        return arguments + ["-m", "0\(String(permissions?.mode ?? 0o700, radix: 8))", target]
+    }
+
+    /// What is mounted: a device, a share of a host, or a cluster.
     static func source(of pool: StoragePool) -> String {
+        if pool.kind == .vstorage { return "vstorage://\(pool.source.name ?? pool.name)" }
         guard pool.kind == .netfs else { return pool.source.devices.first?.path ?? "" }
         let (host, path) = (pool.source.hosts.first?.name ?? "", pool.source.directory ?? "/")
         guard pool.source.format != "cifs" else { return "//\(host)\(path)" }
