@@ -64,6 +64,23 @@ struct DoctorTests {
         #expect(!HostSurvey.allowsBridges(rules[0]))
     }
 
+    @Test("firewalld is named where bridges are in none of its zones, with the command that puts them into one")
+    func firewalld() {
+        let chain = "table inet firewalld {\n\tchain filter_FORWARD_ZONES {\n%\t\tgoto filter_FWD_public\n\t}\n}\n"
+        func finding(_ rules: String, _ bridges: [String]) -> Finding? {
+            Self.finding("firewalld") {
+                ($0.firewalldZones, $0.bridges) = (chain.replacing("%", with: rules), bridges)
+            }
+        }
+        #expect(
+            finding("", ["virbr*", "lab0"])?.cure
+                == "firewall-cmd --permanent --zone=trusted --add-interface=virbr+ --add-interface=lab0 && firewall-cmd --reload")
+        #expect(finding("\t\tiifname \"virbr*\" goto filter_FWD_trusted\n", ["virbr*"]) == nil)
+        #expect(finding("\t\tiifname \"virbr0\" goto filter_FWD_libvirt\n", ["virbr*", "lab0"])?.text.contains("lab0") == true)
+        #expect(finding("\t\tiifname \"lab01\" goto filter_FWD_libvirt\n", ["lab0"]) != nil)
+        #expect(Self.finding("firewalld") { $0.firewalldZones = nil } == nil)
+    }
+
     @Test("Root is told which program virtual networks lack")
     func networks() {
         #expect(

@@ -89,8 +89,19 @@ extension NetworkActor {
         CrashPoint.reached(.networkBridge)
         if let rules = firewall(network, bridge) { try await Firewall.apply(rules) }
         CrashPoint.reached(.networkFirewall)
+        try await joinZone(network, bridge)
         try await startDnsmasq(network)
         if let bandwidth = network.bandwidth { try await TrafficShaping.apply(bandwidth, to: bridge) }
+    }
+
+    /// Without a zone that was asked for a network comes up all the same: `vireo doctor` says what firewalld keeps back then.
+    private func joinZone(_ network: Network, _ bridge: String) async throws {
+        do {
+            try await BlockingWork.run(awaiting: "firewalld's zone for '\(bridge)'") { try Firewalld().join(bridge, of: network) }
+        } catch {
+            guard network.bridge.zone == nil else { throw error }
+            logger.warning("firewalld may keep back what machines send", metadata: [LogKey.error: "\(error)"])
+        }
     }
 
     /// The rules of the network with the ports that are forwarded into it.
@@ -135,6 +146,11 @@ extension NetworkActor {
             guard !isForeign else { return }
             if FirewallRules.ruleset(for: network, bridge: bridge) != nil {
                 try await Firewall.apply(FirewallRules.removal(bridge: bridge))
+            }
+            do {
+                try await BlockingWork.run(awaiting: "firewalld's zone for '\(bridge)'") { try Firewalld().leave(bridge) }
+            } catch {
+                logger.warning("a bridge stays in its zone of firewalld", metadata: [LogKey.error: "\(error)"])
             }
             let files = files
             try await BlockingWork.run(awaiting: "the bridge '\(bridge)'") {

@@ -15,7 +15,8 @@ enum Diagnosis {
     static func findings(_ facts: HostFacts) -> [Finding] {
         [
             kvm(facts), nested(facts), qemu(facts), qemuImg(facts), uefi(facts), tpm(facts), tun(facts), vhost(facts),
-            networks(facts), forwarding(facts), cgroups(facts), memory(facts), directories(facts), space(facts), daemon(facts),
+            networks(facts), forwarding(facts), zones(facts), cgroups(facts), memory(facts), directories(facts), space(facts),
+            daemon(facts),
             chains(facts),
         ].compactMap { $0 }
     }
@@ -133,6 +134,21 @@ enum Diagnosis {
             "forwarding",
             "a firewall, as Docker's, drops what is forwarded (\(facts.droppingChains.joined(separator: ", "))); machines on networks do not get out",
             cure: "nft '\(commands.joined(separator: "; "))'")
+    }
+
+    /// firewalld rejects what comes from interfaces of its default zone.
+    private static func zones(_ facts: HostFacts) -> Finding? {
+        guard let zones = facts.firewalldZones else { return nil }
+        let missing = facts.bridges.filter { bridge in
+            // `virbr*` stands for bridges of which each may be named by itself.
+            !zones.contains("iifname \"\(bridge.hasSuffix("*") ? String(bridge.dropLast()) : "\(bridge)\"")")
+        }
+        guard !missing.isEmpty else { return nil }
+        let options = missing.map { "--add-interface=\($0.replacing("*", with: "+"))" }.joined(separator: " ")
+        return .warning(
+            "firewalld",
+            "\(missing.joined(separator: ", ")) in none of its zones; machines on networks get no address and do not get out",
+            cure: "firewall-cmd --permanent --zone=trusted \(options) && firewall-cmd --reload")
     }
 
     private static func cgroups(_ facts: HostFacts) -> Finding {

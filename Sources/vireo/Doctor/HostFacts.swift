@@ -54,6 +54,8 @@ struct HostFacts: Hashable, Sendable {
     var nft = Program()
     /// Chains of firewalls, as Docker's, that drop what is forwarded and say nothing of networks' bridges: `ip filter FORWARD`.
     var droppingChains: [String] = []
+    /// firewalld's chain that leads what is forwarded to its zones, as nft shows it; nil where firewalld does not run.
+    var firewalldZones: String?
     /// The bridges that networks make, as nft names them; `virbr*` are most of them.
     var bridges = ["virbr*"]
     /// Path of a UEFI firmware image, if there is one.

@@ -163,6 +163,12 @@ enum HostSurvey {
                 let text = ProgramOutput.of(nft, ["list", "chain"] + chain.split(separator: " ").map(String.init), seconds: 5)
                 return text.map { !allowsBridges($0) } ?? true
             }
+            // The second name is that of versions before 1.0.
+            if chains.contains("table inet firewalld") {
+                facts.firewalldZones =
+                    ["filter_FORWARD_ZONES", "filter_FORWARD_IN_ZONES"].lazy
+                    .compactMap { ProgramOutput.of(nft, ["list", "chain", "inet", "firewalld", $0], seconds: 5) }.first
+            }
         }
         facts.uefiFirmware = [
             "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd",
