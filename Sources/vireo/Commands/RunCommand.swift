@@ -68,7 +68,8 @@ struct RunCommand: DaemonCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "user, none, bridge=NAME, or network=NAME; 'default' if it is up, else user, if not given.", valueName: "network"))
+            "A network's name, user, none, or bridge=NAME; 'default' if it is up, else user, if not given.", valueName: "network")
+    )
     var network: NetworkArgument?
 
     @Option(name: .long, help: "Screen: none or vnc; vnc when there is an image or ISO to boot.")

@@ -26,39 +26,33 @@ struct ShowCommand: DaemonCommand {
     /// The answer as lines of `name: value`, for a person.
     static func lines(of answer: JSONValue, style: Style) -> [String] {
         let summary = DomainSummary(answer)
-        var facts: [(String, String)] = [
-            ("Name", summary.name), ("UUID", summary.uuid),
-            ("State", style.state(summary.stateText, of: summary.state) + (summary.reason.isEmpty ? "" : " (\(summary.reason))")),
-        ]
-        func add(_ label: String, _ value: String?) {
-            if let value, !value.isEmpty { facts.append((label, value)) }
-        }
-        add("Title", answer["title"]?.stringValue)
-        add("Description", answer["description"]?.stringValue)
-        add("Id", summary.id.map { "\($0)" })
-        add("Uptime", summary.uptimeSeconds.map { Format.duration(seconds: $0) })
-        if answer["answering"]?.boolValue == false { add("Monitor", "QEMU does not answer; what is shown may be old") }
-        add("QEMU pid", answer["pid"]?.int64Value.map { "\($0)" })
-        add("CPUs", "\(summary.cpus)")
-        add("Memory", Format.bytes(summary.memory))
-        add(
+        var facts = Facts()
+        facts.add("Name", summary.name)
+        facts.add("UUID", summary.uuid)
+        facts.add(
+            "State", style.state(summary.stateText, of: summary.state) + (summary.reason.isEmpty ? "" : " (\(summary.reason))"))
+        facts.add("Title", answer["title"]?.stringValue)
+        facts.add("Description", answer["description"]?.stringValue)
+        facts.add("Id", summary.id.map { "\($0)" })
+        facts.add("Uptime", summary.uptimeSeconds.map { Format.duration(seconds: $0) })
+        if answer["answering"]?.boolValue == false { facts.add("Monitor", "QEMU does not answer; what is shown may be old") }
+        facts.add("QEMU pid", answer["pid"]?.int64Value.map { "\($0)" })
+        facts.add("CPUs", "\(summary.cpus)")
+        facts.add("Memory", Format.bytes(summary.memory))
+        facts.add(
             "Machine",
             [answer["machine"], answer["architecture"], answer["accelerator"]]
                 .compactMap { $0?.stringValue }.joined(separator: ", "))
-        add("Firmware", answer["firmware"]?.stringValue)
-        add("Kernel", answer["kernel"]?.stringValue)
-        add("Persistent", answer["persistent"]?.boolValue.map { $0 ? "yes" : "no, gone when it stops" })
-        add("Autostart", answer["autostart"]?.boolValue.map { $0 ? "yes" : "no" })
-        if let job = answer["job"], let kind = job["kind"]?.stringValue { add("Busy with", kind) }
-        for disk in answer["disks"]?.arrayValue ?? [] { add("Disk", Self.disk(disk)) }
-        for interface in answer["interfaces"]?.arrayValue ?? [] { add("Network", Self.interface(interface)) }
-        for graphics in answer["graphics"]?.arrayValue ?? [] { add("Graphics", Self.graphics(graphics)) }
-        for console in answer["consoles"]?.arrayValue ?? [] { add("Console", Self.console(console)) }
-        let width = facts.map(\.0.count).max() ?? 0
-        return facts.map { label, value in
-            let padding = String(repeating: " ", count: width - label.count)
-            return "\(style.strong(label))\(padding)  \(value)"
-        }
+        facts.add("Firmware", answer["firmware"]?.stringValue)
+        facts.add("Kernel", answer["kernel"]?.stringValue)
+        facts.add("Persistent", answer["persistent"]?.boolValue.map { $0 ? "yes" : "no, gone when it stops" })
+        facts.add("Autostart", answer["autostart"]?.boolValue.map { $0 ? "yes" : "no" })
+        if let job = answer["job"], let kind = job["kind"]?.stringValue { facts.add("Busy with", kind) }
+        for disk in answer["disks"]?.arrayValue ?? [] { facts.add("Disk", Self.disk(disk)) }
+        for interface in answer["interfaces"]?.arrayValue ?? [] { facts.add("Network", Self.interface(interface)) }
+        for graphics in answer["graphics"]?.arrayValue ?? [] { facts.add("Graphics", Self.graphics(graphics)) }
+        for console in answer["consoles"]?.arrayValue ?? [] { facts.add("Console", Self.console(console)) }
+        return facts.lines(style: style)
     }
 
     private static func disk(_ disk: JSONValue) -> String {

@@ -4,7 +4,8 @@
 import ArgumentParser
 import VireoCore
 
-/// How a machine is joined to the network: `user`, `none`, `bridge=NAME`, or the name of a virtual network as `network=NAME`.
+/// How a machine is joined to the network: `user`, `none`, `bridge=NAME`, or a virtual network: `NAME`, or `network=NAME` where it
+/// has one of the other names.
 enum NetworkArgument: ExpressibleByArgument, Hashable, Sendable {
     /// Behind the host, which needs no rights.
     case user
@@ -26,11 +27,16 @@ enum NetworkArgument: ExpressibleByArgument, Hashable, Sendable {
             }
             self = .bridge(String(name))
         case let text where text.hasPrefix("network="):
-            let name = text.dropFirst("network=".count)
-            guard !name.isEmpty, !name.contains("/") else { return nil }
-            self = .network(String(name))
-        default: return nil
+            self.init(named: text.dropFirst("network=".count))
+        // A word with a sign of equality is a mistyped 'bridge=' or 'network='.
+        case let text where text.contains("="): return nil
+        case let text: self.init(named: text[...])
         }
+    }
+
+    private init?(named name: Substring) {
+        guard !name.isEmpty, !name.contains("/") else { return nil }
+        self = .network(String(name))
     }
 
     var defaultValueDescription: String {

@@ -11,7 +11,8 @@ struct PoolCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pool", abstract: "Manage storage pools: where volumes come from.",
         subcommands: [
-            PoolListCommand.self, PoolCreateCommand.self, PoolStartCommand.self, PoolStopCommand.self, PoolRefreshCommand.self,
+            PoolListCommand.self, PoolCreateCommand.self, PoolShowCommand.self, PoolStartCommand.self, PoolStopCommand.self,
+            PoolRefreshCommand.self,
             PoolRemoveCommand.self,
         ])
 }
@@ -27,7 +28,9 @@ struct PoolListCommand: DaemonCommand {
     func run() async throws {
         let answer = try await connect().json(.init(method: .GET, path: "/pools"))
         if options.json { return answer.print() }
-        StorageTable.pools(answer["pools"]?.arrayValue ?? []).print()
+        let pools = answer["pools"]?.arrayValue ?? []
+        if pools.isEmpty { return print("No pools. Make one with: vireo pool create NAME DIRECTORY") }
+        StorageTable.pools(pools).print()
     }
 }
 
@@ -76,6 +79,22 @@ struct PoolArgument: ParsableArguments {
 
     /// Below `/v1`.
     var path: String { "/pools/\(PercentEncoding.encode(pool))" }
+}
+
+/// `vireo pool show`
+struct PoolShowCommand: DaemonCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show everything about a pool.", aliases: ["info"])
+
+    @OptionGroup var global: GlobalOptions
+    @ParentCommand var parent: Vireo
+    @OptionGroup var about: PoolArgument
+
+    func run() async throws {
+        let answer = try await connect().json(.init(method: .GET, path: about.path))
+        if options.json { return answer.print() }
+        for line in StorageTable.pool(answer).lines(style: .standardOutput) { print(line) }
+    }
 }
 
 /// `vireo pool start`

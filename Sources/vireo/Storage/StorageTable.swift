@@ -30,6 +30,41 @@ enum StorageTable {
         return state + (pool["fullInSeconds"]?.int64Value.map { ", full in \(Format.duration(seconds: $0))" } ?? ", nearly full")
     }
 
+    /// Of one pool, as `/v1/pools/{pool}` answers.
+    static func pool(_ pool: JSONValue) -> Facts {
+        var facts = Facts()
+        facts.add("Name", pool["name"]?.stringValue)
+        facts.add("UUID", pool["uuid"]?.stringValue)
+        facts.add("Type", pool["type"]?.stringValue)
+        facts.add("State", state(of: pool))
+        facts.add("Path", pool["path"]?.stringValue)
+        facts.add("Volumes", pool["volumes"]?.int64Value.map { "\($0)" })
+        facts.add("Size", size(pool["capacityBytes"]))
+        facts.add("Used", size(pool["allocatedBytes"]))
+        facts.add("Free", size(pool["availableBytes"]))
+        facts.add("Persistent", pool["persistent"]?.boolValue.map { $0 ? "yes" : "no, gone when it stops" })
+        facts.add("Autostart", pool["autostart"]?.boolValue.map { $0 ? "yes" : "no" })
+        facts.add("Silent since", pool["silentSince"]?.stringValue)
+        return facts
+    }
+
+    /// Of one volume, as `/v1/pools/{pool}/volumes/{volume}` answers.
+    static func volume(_ volume: JSONValue) -> Facts {
+        var facts = Facts()
+        facts.add("Name", volume["name"]?.stringValue)
+        facts.add("Kind", volume["kind"]?.stringValue)
+        facts.add("Format", volume["format"]?.stringValue)
+        facts.add("Path", volume["path"]?.stringValue)
+        facts.add("Size", size(volume["capacityBytes"]))
+        facts.add("On disk", size(volume["allocatedBytes"]))
+        facts.add("Length", size(volume["physicalBytes"]))
+        facts.add("Stands on", volume["backing"]?.stringValue)
+        facts.add("Encrypted", volume["encrypted"]?.boolValue.map { $0 ? "yes" : "no" })
+        return facts
+    }
+
+    private static func size(_ value: JSONValue?) -> String? { value?.uint64Value.map { Format.bytes($0) } }
+
     /// Of what `/v1/pools/{pool}/volumes` answers.
     static func volumes(_ volumes: [JSONValue]) -> Table {
         Table(

@@ -10,8 +10,8 @@ struct VolumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "volume", abstract: "Manage the volumes of storage pools: disk images and devices.",
         subcommands: [
-            VolumeListCommand.self, VolumeCreateCommand.self, VolumeCloneCommand.self, VolumeResizeCommand.self,
-            VolumeUploadCommand.self, VolumeDownloadCommand.self, VolumeRemoveCommand.self,
+            VolumeListCommand.self, VolumeCreateCommand.self, VolumeShowCommand.self, VolumeCloneCommand.self,
+            VolumeResizeCommand.self, VolumeUploadCommand.self, VolumeDownloadCommand.self, VolumeRemoveCommand.self,
         ])
 }
 
@@ -38,7 +38,25 @@ struct VolumeListCommand: DaemonCommand {
     func run() async throws {
         let answer = try await connect().json(.init(method: .GET, path: about.path + "/volumes"))
         if options.json { return answer.print() }
-        StorageTable.volumes(answer["volumes"]?.arrayValue ?? []).print()
+        let volumes = answer["volumes"]?.arrayValue ?? []
+        if volumes.isEmpty { return print("No volumes. Make one with: vireo volume create \(about.pool) NAME SIZE") }
+        StorageTable.volumes(volumes).print()
+    }
+}
+
+/// `vireo volume show`
+struct VolumeShowCommand: DaemonCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show everything about a volume.", aliases: ["info"])
+
+    @OptionGroup var global: GlobalOptions
+    @ParentCommand var parent: Vireo
+    @OptionGroup var about: VolumeArgument
+
+    func run() async throws {
+        let answer = try await connect().json(.init(method: .GET, path: about.path))
+        if options.json { return answer.print() }
+        for line in StorageTable.volume(answer).lines(style: .standardOutput) { print(line) }
     }
 }
 
