@@ -62,7 +62,7 @@ package enum DefinitionEdit {
 
     /// Takes out the device with a user's alias.
     ///
-    /// - Throws: `deviceMissing`; `operationUnsupported` as `detach(_:from:)`.
+    /// - Throws: `internalError` where there is none, as libvirt; `operationUnsupported` as `detach(_:from:)`.
     package static func detach(alias: String, from domain: inout Domain) throws(VireoError) {
         guard let reference = domain.devices.reference(alias: alias) else { throw missing(alias: alias) }
         switch reference {
@@ -73,7 +73,7 @@ package enum DefinitionEdit {
     }
 
     static func missing(alias: String) -> VireoError {
-        VireoError(.deviceMissing, "no device found with alias \(alias)", origin: .domain)
+        VireoError(.internalError, "no device found with alias \(alias)", origin: .domain)
     }
 
     private static func detach(_ reference: DeviceReference, from domain: inout Domain) throws(VireoError) {

@@ -83,7 +83,7 @@ package enum DeviceMatch {
     }
 
     private static func missing(_ what: String) -> VireoError {
-        VireoError(.deviceMissing, "the domain has no \(what)", origin: .domain)
+        VireoError(.deviceMissing, "the domain has no \(what)", origin: .qemu)
     }
 
     private static func index<Value>(

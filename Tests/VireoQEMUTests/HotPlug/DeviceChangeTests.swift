@@ -69,7 +69,7 @@ struct DeviceChangeTests {
         try DefinitionEdit.detach(disk, from: &changed)
         #expect(changed == full)
         #expect(code { try DefinitionEdit.detach(disk, from: &changed) } == .deviceMissing)
-        #expect(code { try DefinitionEdit.detach(alias: "ua-none", from: &changed) } == .deviceMissing)
+        #expect(code { try DefinitionEdit.detach(alias: "ua-none", from: &changed) } == .internalError)
     }
 
     @Test("An updated disk keeps its place unless it says otherwise")
