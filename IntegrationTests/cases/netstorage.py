@@ -14,7 +14,7 @@ import time
 
 import libvirt
 
-from harness import Failure, Skip, test
+from harness import Failure, Skip, processes_mentioning, test
 from harness.guest import Console, domain_xml
 
 TARGET = "iqn.2026-11.example:%s"
@@ -140,6 +140,11 @@ def hangs(t):
     target.process.send_signal(signal.SIGCONT)
     t.wait(lambda: pool.info()[0] == libvirt.VIR_STORAGE_POOL_RUNNING, 10, "the pool to be back")
     t.equal(pool.listVolumes(), ["unit:0:0:1"])
+    # Who asks ends with the daemon, and does not go on asking for ever.
+    target.process.send_signal(signal.SIGSTOP)
+    t.wait(lambda: processes_mentioning("iscsi://127.0.0.1:%d" % target.port), 10, "the next question")
+    host.kill()
+    t.wait(lambda: not processes_mentioning("iscsi://127.0.0.1:%d" % target.port), 5, "the question to end with the daemon")
 
 
 class Ranges(http.server.BaseHTTPRequestHandler):

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -136,6 +137,9 @@ static int child_main(void *argument) {
     reset_signals();
     context->stage = VIREO_SPAWN_SESSION;
     if (setsid() < 0) {
+        goto failed;
+    }
+    if (request->ends_with_caller && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
         goto failed;
     }
     context->stage = VIREO_SPAWN_CGROUP;

@@ -114,8 +114,8 @@ struct SharedPoolTests {
         let who = "--client_mount_timeout 10 --conf /dev/null --id admin --keyfile /dev/fd/3 -m m1:6789,[::1]"
         #expect(
             tools.calls == [
-                "rbd \(who) --pool vms ls --format json", "ceph \(who) df --format json",
-                "rbd \(who) --pool vms ls --long --format json", "rbd \(who) info --format json vms/a",
+                "rbd \(who) ls --format json vms", "ceph \(who) df --format json",
+                "rbd \(who) ls --long --format json vms", "rbd \(who) info --format json vms/a",
                 "rbd \(who) create --image-format 2 --size 4096B vms/b",
                 "rbd \(who) resize --no-progress --size 512B --allow-shrink vms/a", "rbd \(who) rm --no-progress vms/a",
             ])

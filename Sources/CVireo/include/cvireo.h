@@ -41,6 +41,7 @@ struct vireo_spawn_request {
     const struct vireo_rlimit *rlimits;
     size_t rlimit_count;
     int umask; // -1: the caller's
+    int ends_with_caller; // killed when the thread that starts it ends, and so with the daemon
     int set_ids; // drop to uid, gid and exactly these groups
     uid_t uid;
     gid_t gid;

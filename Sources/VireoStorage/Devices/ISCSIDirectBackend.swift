@@ -89,7 +89,7 @@ struct ISCSIDirectBackend: FoundUnitsBackend {
 
     /// The units of a target that have sectors.
     private func units(of target: String, _ pool: StoragePool) throws(VireoError) -> [UInt32] {
-        let tool = try Tool("iscsi-ls", neededFor: Self.purpose)
+        let tool = try Tool("iscsi-ls", neededFor: Self.purpose, isQuestion: true)
         let outcome = try tool.attempt(
             arguments(["-s"], pool.source, ""), environment: environment(pool.source), within: Self.patience)
         let listing = ISCSIListing(outcome.output)
@@ -104,7 +104,7 @@ struct ISCSIDirectBackend: FoundUnitsBackend {
     private func probedUnits(of target: String, _ pool: StoragePool) throws(VireoError) -> [UInt32] {
         var (units, missing, unit) = ([UInt32](), 0, UInt32(0))
         while missing < 8, unit < UInt32(Self.unitLimit) {
-            let outcome = try Tool("iscsi-readcapacity16", neededFor: Self.purpose).attempt(
+            let outcome = try Tool("iscsi-readcapacity16", neededFor: Self.purpose, isQuestion: true).attempt(
                 arguments([], pool.source, "/\(target)/\(unit)"), environment: environment(pool.source), within: Self.patience)
             if ISCSIListing.size(outcome.output) != nil, outcome.status == 0 {
                 units.append(unit)
@@ -132,7 +132,7 @@ struct ISCSIDirectBackend: FoundUnitsBackend {
     private func ask(
         _ program: String, _ options: [String], _ source: StoragePoolSource, _ path: String, _ pool: String
     ) throws(VireoError) -> String {
-        let outcome = try Tool(program, neededFor: Self.purpose).attempt(
+        let outcome = try Tool(program, neededFor: Self.purpose, isQuestion: true).attempt(
             arguments(options, source, path), environment: environment(source), within: Self.patience)
         guard outcome.status == 0 else { throw refusal(pool, source, outcome.errors) }
         return outcome.output

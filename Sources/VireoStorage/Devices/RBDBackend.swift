@@ -13,8 +13,8 @@ struct RBDBackend: StorageBackend {
     /// The key of the pool's user.
     var password: [UInt8]?
 
-    private func ceph(_ name: String) throws(VireoError) -> Tool {
-        try Tool(name, neededFor: "a pool of type 'rbd'", in: programs)
+    private func ceph(_ name: String, isQuestion: Bool) throws(VireoError) -> Tool {
+        try Tool(name, neededFor: "a pool of type 'rbd'", in: programs, isQuestion: isQuestion)
     }
 
     private func cephPool(_ pool: StoragePool) -> String { pool.source.name ?? pool.name }
@@ -128,14 +128,14 @@ struct RBDBackend: StorageBackend {
     private func ask(
         _ pool: StoragePool, _ words: [String], within limit: Duration = .seconds(30)
     ) throws(VireoError) -> String {
-        let needsPool = words.first == "ls"
-        return try run("rbd", pool, (needsPool ? ["--pool", cephPool(pool)] : []) + words, within: limit)
+        try run("rbd", pool, words + (words.first == "ls" ? [cephPool(pool)] : []), within: limit)
     }
 
     private func run(
         _ program: String, _ pool: StoragePool, _ words: [String], within limit: Duration = .seconds(30)
     ) throws(VireoError) -> String {
-        try ceph(program).run(arguments(of: pool) + words, secret: key, within: limit)
+        try ceph(program, isQuestion: ["ls", "info", "df"].contains(words.first)).run(
+            arguments(of: pool) + words, secret: key, within: limit)
     }
 
     /// The key as Ceph writes it.

@@ -23,12 +23,20 @@ package struct Tool {
 
     package let name: String
     package let path: String
+    /// Whether it only asks: it is killed with the daemon then, and does not go on asking a server that hangs. What changes something
+    /// is brought to its end.
+    private let isQuestion: Bool
 
     /// Finds a program in `PATH`, and where hosts have such programs.
     ///
-    /// - Parameter directories: looked into before all others.
+    /// - Parameters:
+    ///   - directories: looked into before all others.
+    ///   - isQuestion: whether it changes nothing.
     /// - Throws: `operationUnsupported` saying what needs it.
-    package init(_ name: String, neededFor purpose: String, in directories: [String] = []) throws(VireoError) {
+    package init(
+        _ name: String, neededFor purpose: String, in directories: [String] = [], isQuestion: Bool = false
+    ) throws(VireoError) {
+        self.isQuestion = isQuestion
         let search = getenv("PATH").map { String(cString: $0).split(separator: ":").map(String.init) } ?? []
         for directory in directories + search + Self.directories where directory.hasPrefix("/") {
             let candidate = "\(directory)/\(name)"
@@ -119,6 +127,7 @@ package struct Tool {
                             request.envp = UnsafePointer(envp.baseAddress)
                             (request.fds, request.fd_count) = (pairs.baseAddress, pairs.count)
                             request.umask = 0o022
+                            request.ends_with_caller = isQuestion ? 1 : 0
                             return vireo_spawn(&request, &result)
                         }
                     }
