@@ -77,6 +77,41 @@ struct NodeDeviceTests {
                 """)
     }
 
+    @Test("Types of mediated devices are listed with their parent, and those that were made with their type")
+    func mediated() throws {
+        try makeDisk()
+        let pci = "/sys/devices/pci0000:00/0000:00:02.0"
+        let type = "\(pci)/mdev_supported_types/i915-GVTg_V5_4"
+        for (name, text) in ["device_api": "vfio-pci\n", "available_instances": "2\n", "name": "GVTg_V5_4\n"] {
+            try host.write("\(type)/\(name)", text)
+        }
+        // One that does not say what it is, is none.
+        try host.write("\(pci)/mdev_supported_types/broken/name", "x\n")
+        let made = "\(pci)/4b20d080-1b54-4048-85b3-a6a62d165c01"
+        try host.write("\(made)/uevent", "\n")
+        try link("\(made)/mdev_type", to: type)
+        try link("/sys/bus/mdev/devices/4b20d080-1b54-4048-85b3-a6a62d165c01", to: made)
+        let devices = devices
+        let parent = try #require(devices["pci_0000_00_02_0"])
+        #expect(
+            NodeDeviceXML.write(parent).contains(
+                """
+                    <capability type='mdev_types'>
+                      <type id='i915-GVTg_V5_4'>
+                        <name>GVTg_V5_4</name>
+                        <deviceAPI>vfio-pci</deviceAPI>
+                        <availableInstances>2</availableInstances>
+                      </type>
+                    </capability>
+
+                """))
+        let device = try #require(devices.values.first { $0.name.hasPrefix("mdev_") })
+        #expect(device.name == "mdev_4b20d080_1b54_4048_85b3_a6a62d165c01_0000_00_02_0")
+        #expect(device.parent == "pci_0000_00_02_0")
+        guard case .mediated(let mediated) = device.capability else { throw VireoError(.internalError, "no mediated device") }
+        #expect(mediated.type == "i915-GVTg_V5_4")
+    }
+
     @Test("Names of PCI devices come from the host's database, serial numbers from udev's")
     func databases() throws {
         try makeDisk()

@@ -7,26 +7,40 @@ import VireoHost
 import VireoModel
 import VireoXML
 
-/// What clients want done to devices. This daemon passes no devices of the host to guests: most of it is refused, with the reason.
+/// What clients want done to devices. Devices that are made, as mediated ones, are refused with the reason.
 extension NodeDeviceCatalog {
-    /// As `virNodeDeviceDetachFlags`: takes a PCI device from the host.
+    /// As `virNodeDeviceDetachFlags`: takes a PCI device from the host's driver, for a guest.
     ///
-    /// - Throws: `noNodeDevice`, `invalidArg` for an unknown driver; else `argumentUnsupported`.
+    /// - Throws: `noNodeDevice`, `invalidArg` for an unknown driver and for what is no PCI device, `argumentUnsupported` where the host
+    ///   hands no devices to guests, `internalError` where the kernel does not, with the device back at the host.
     package func detach(_ name: String, driver: String?) async throws {
-        _ = try await device(name)
+        let device = try await device(name)
         switch driver {
         case nil, "vfio"?:
-            throw VireoError(.argumentUnsupported, "VFIO device assignment is currently not supported on this system")
+            guard binding.isPossible else {
+                throw VireoError(.argumentUnsupported, "VFIO device assignment is currently not supported on this system")
+            }
+            try await rebind(device) { try $0.take($1) }
         case "kvm"?:
             throw VireoError(.argumentUnsupported, "KVM device assignment is no longer supported on this system; QEMU uses VFIO")
         case let driver?: throw VireoError(.invalidArg, "unknown driver name '\(driver)'")
         }
     }
 
-    /// As `virNodeDeviceReAttach`: nothing to do, as nothing is ever detached.
+    /// As `virNodeDeviceReAttach`: gives a PCI device back to the host's driver; nothing to do for one that has it.
     ///
-    /// - Throws: `invalidArg` for what is no PCI device.
-    package func reattach(_ name: String) async throws { _ = try pci(try await device(name)) }
+    /// - Throws: `invalidArg` for what is no PCI device, `internalError`.
+    package func reattach(_ name: String) async throws { try await rebind(try await device(name)) { try $0.giveBack($1) } }
+
+    private func rebind(
+        _ device: NodeDevice, _ change: @escaping @Sendable (PCIBinding, String) throws -> Void
+    ) async throws {
+        let (binding, address) = (binding, try pci(device).address.kernelText)
+        try await BlockingWork.run(awaiting: "the driver of device '\(device.name)'") { try change(binding, address) }
+        _ = try? await rescan()
+    }
+
+    private var binding: PCIBinding { PCIBinding() }
 
     /// Resets a PCI device that no driver of the host uses.
     ///
@@ -35,7 +49,7 @@ extension NodeDeviceCatalog {
     package func reset(_ name: String) async throws {
         let device = try await device(name)
         let pci = try pci(device)
-        if let driver = device.driver {
+        if let driver = device.driver, driver != PCIBinding.guestDriver {
             throw VireoError(
                 .operationInvalid, "device '\(name)' is in use by the host's driver '\(driver)' and is not reset under it")
         }

@@ -56,7 +56,7 @@ package actor NodeDeviceCatalog {
         return device
     }
 
-    private func rescan() async throws {
+    func rescan() async throws {
         let task =
             scanning
             ?? Task { [scan] in
