@@ -6,7 +6,8 @@ import SystemPackage
 
 /// Switches of the kernel under `/proc/sys/net`.
 package enum KernelSwitches {
-    /// Turns forwarding on for a family; what is on stays as it is.
+    /// Turns forwarding on for a family; what is on stays as it is. Links that learn IPv6 routes from routers go on doing so, which the
+    /// kernel otherwise ends for hosts that forward (accept_ra in Documentation/networking/ip-sysctl of Linux).
     ///
     /// - Returns: whether it was off.
     /// - Throws: `Errno`.
@@ -14,8 +15,24 @@ package enum KernelSwitches {
     package static func forward(ipv6: Bool) throws -> Bool {
         let path = ipv6 ? "/proc/sys/net/ipv6/conf/all/forwarding" : "/proc/sys/net/ipv4/ip_forward"
         guard try read(path) != "1" else { return false }
+        if ipv6 { keepRouterAdvertisements() }
         try write("1", path)
         return true
+    }
+
+    private static func keepRouterAdvertisements() {
+        let directory = "/proc/sys/net/ipv6/conf"
+        guard let stream = opendir(directory) else { return }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            let path = "\(directory)/\(name)/accept_ra"
+            // 'all' and 'default' are no links.
+            guard !name.hasPrefix("."), name != "all", name != "default", (try? read(path)) == "1" else { continue }
+            try? write("2", path)
+        }
     }
 
     /// Whether the kernel gives a link IPv6 addresses of its own accord, and takes router advertisements there.

@@ -8,8 +8,9 @@ import VireoNetwork
 
 /// The bridge of a network on the host: made whole, or not at all. Blocks.
 enum BridgeSetup {
+    /// - Returns: the families for which the host did not forward before, and does now.
     /// - Throws: `internalError` when the host has the network's subnet elsewhere; `operationFailed` naming the step.
-    static func make(_ network: Network, _ bridge: String) throws {
+    static func make(_ network: Network, _ bridge: String) throws -> [IPAddress.Family] {
         try checkSubnets(network)
         func step<Result>(_ what: String, _ body: () throws -> Result) throws -> Result {
             do { return try body() } catch {
@@ -48,10 +49,10 @@ enum BridgeSetup {
                     to: route.address, prefix: route.prefixLength, through: route.gateway, on: link, metric: route.metric)
             }
         }
-        guard network.forward != nil else { return }
-        for family in Set(network.addresses.map(\.address.family)) {
-            _ = try step("turning on forwarding of \(family.rawValue)") { try KernelSwitches.forward(ipv6: family == .ipv6) }
-        }
+        guard network.forward != nil else { return [] }
+        return try Set(network.addresses.map(\.address.family)).filter { family in
+            try step("turning on forwarding of \(family.rawValue)") { try KernelSwitches.forward(ipv6: family == .ipv6) }
+        }.sorted { $0.rawValue < $1.rawValue }
     }
 
     private static func checkSubnets(_ network: Network) throws(VireoError) {

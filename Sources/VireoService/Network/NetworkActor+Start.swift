@@ -85,7 +85,11 @@ extension NetworkActor {
             }
             return
         }
-        try await BlockingWork.run(awaiting: "the bridge '\(bridge)'") { try BridgeSetup.make(network, bridge) }
+        let forwarded = try await BlockingWork.run(awaiting: "the bridge '\(bridge)'") { try BridgeSetup.make(network, bridge) }
+        for family in forwarded {
+            logger.notice(
+                "forwarding was turned on for the host", metadata: [LogKey.reason: "the network needs \(family.rawValue)"])
+        }
         CrashPoint.reached(.networkBridge)
         if let rules = firewall(network, bridge) { try await Firewall.apply(rules) }
         CrashPoint.reached(.networkFirewall)
