@@ -39,7 +39,7 @@ Priority: optional
 Installed-Size: $(du -sk "$tree" --exclude DEBIAN | cut -f1)
 Depends: ${libraries:+$libraries, }qemu-system-x86
 Recommends: dnsmasq-base, iproute2, libvirt-clients, nftables, ovmf, qemu-utils, swtpm
-Suggests: lvm2, nfs-common, parted, passt
+Suggests: ceph-common, lvm2, nfs-common, open-iscsi, parted, passt
 Description: virtual machines with QEMU and KVM, for libvirt's clients and its own command
  vireod runs virtual machines and speaks libvirt's protocol, so that virsh, virt-install,
  virt-manager and every other client of libvirt work with it unchanged. vireo is its own
