@@ -36,7 +36,7 @@ package final class MemoryFile: ImageFile {
     package func write(_ source: UnsafeRawBufferPointer, at offset: UInt64) throws {
         let end = try checkedEnd(offset, UInt64(source.count))
         content.withLock { bytes in
-            if end > bytes.count { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
+            if end > bytes.count { bytes += [UInt8](repeating: 0, count: end - bytes.count) }
             bytes.withUnsafeMutableBytes {
                 UnsafeMutableRawBufferPointer(rebasing: $0[(end - source.count)..<end]).copyMemory(from: source)
             }
@@ -51,7 +51,7 @@ package final class MemoryFile: ImageFile {
             if size < bytes.count {
                 bytes.removeLast(bytes.count - size)
             } else {
-                bytes.append(contentsOf: repeatElement(0, count: size - bytes.count))
+                bytes += [UInt8](repeating: 0, count: size - bytes.count)
             }
         }
     }
@@ -60,7 +60,9 @@ package final class MemoryFile: ImageFile {
         content.withLock { bytes in
             let end = min(range.upperBound, UInt64(bytes.count))
             guard range.lowerBound < end else { return }
-            for index in Int(range.lowerBound)..<Int(end) { bytes[index] = 0 }
+            bytes.withUnsafeMutableBytes {
+                UnsafeMutableRawBufferPointer(rebasing: $0[Int(range.lowerBound)..<Int(end)]).zeroFill()
+            }
         }
     }
 
