@@ -160,6 +160,18 @@ def options(t):
     image(t, "map", overlay)
     t.true("outside the allowed" in image(t, "map", "--within", t.path("inside"), overlay, status=1), "--within holds")
     image(t, "map", "--within", t.path("inside"), "--within", t.path("."), overlay)
+    t.true("outside the allowed" in image(t, "compare", "--within", t.path("inside"), overlay, overlay, status=2), "for compare, too")
+    image(t, "compare", "--within", t.path("."), "-T", "writethrough", overlay, overlay)
+    split = t.path("split.qcow2")
+    t.equal(run("qemu-img", "create", "-f", "qcow2", "-o", "data_file=" + t.path("data.raw"), split, "8M")[0], 0, "an image of two files")
+    t.equal(run("qemu-io", "-c", "write -P 5 1M 1M", split)[0], 0, "data in it")
+    t.true("may not name other files" in image(t, "map", split, status=1), "a data file is refused")
+    image(t, "convert", "--data-files", t.path("."), "-f", "qcow2", "-O", "raw", split, t.path("whole.raw"))
+    same(t, split, t.path("whole.raw"), "what was in the data file")
+    t.true("  cluster_size=<size>" in image(t, "create", "-f", "qcow2", "-o", "help"), "-o help")
+    image(t, "resize", "-q", "--preallocation", "falloc", copy, "12M")
+    t.true(os.stat(copy).st_blocks * 512 >= 4 << 20, "the space of a qcow2 image is reserved")
+    t.equal(run("qemu-img", "check", copy)[0], 0, "qemu-img check of the image that grew")
 
 
 @test("An interrupted vireo image leaves the old state, and says how far it is meanwhile")

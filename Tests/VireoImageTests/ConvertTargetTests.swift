@@ -74,7 +74,7 @@ struct ConvertTargetTests {
     func direct(format: ImageFormat, compressed: Bool) throws {
         let scratch = try Scratch()
         let (top, target) = (try ConvertTests.source(scratch), scratch.file("target"))
-        let files = HostFiles(bypassesCache: true)
+        let files = HostFiles(readsPastCache: true, writesPastCache: true)
         let chain = try ImageChain.open(top, format: .qcow2, OpenContext(files: files, policy: .person))
         var options = ConvertOptions(format: format)
         (options.compressed, options.qcow2.clusterSize) = (compressed && format == .qcow2, compressed ? 65536 : 2048)
@@ -144,24 +144,17 @@ struct ConvertTargetTests {
         try QemuImg.must("compare", scratch.file("one"), copy)
     }
 
-    @Test("A raw image grows with its space reserved; others say that they cannot")
+    @Test("A raw image grows with its space reserved, and has no tables to be made in advance")
     func reservedGrowth() throws {
         let scratch = try Scratch()
         let raw = OfflineImage(scratch.file("raw"), format: .raw, policy: .standalone)
-        let qcow2 = OfflineImage(scratch.file("qcow2"), format: .qcow2, policy: .standalone)
-        for image in [raw, qcow2] {
-            try QemuImg.must("create", "-q", "-f", image.format?.rawValue ?? "", image.path, "1M")
-        }
+        try QemuImg.must("create", "-q", "-f", "raw", raw.path, "1M")
         #expect(try raw.resize(to: 4 << 20, preallocation: .falloc) == 4 << 20)
         #expect(try HostFiles().open(raw.path, .read).allocatedBytes() >= 3 << 20)
         #expect(try raw.resize(to: 8 << 20, preallocation: .full) == 8 << 20)
         #expect(try HostFiles().open(raw.path, .read).allocatedBytes() >= 7 << 20)
-        for image in [raw, qcow2] {
-            #expect { try image.resize(to: 16 << 20, preallocation: .metadata) } throws: {
-                ($0 as? ImageError)?.kind == .unsupported
-            }
-        }
-        #expect(try raw.open().virtualSize == 8 << 20 && qcow2.open().virtualSize == 1 << 20)
+        #expect { try raw.resize(to: 16 << 20, preallocation: .metadata) } throws: { ($0 as? ImageError)?.kind == .unsupported }
+        #expect(try raw.open().virtualSize == 8 << 20)
     }
 
     @Test("A fingerprint stays with a copy, and goes with a change")
@@ -183,7 +176,7 @@ struct ConvertTargetTests {
 }
 
 /// A file of which a part cannot be read.
-private final class BadFile: ImageFile {
+final class BadFile: ImageFile {
     private let file: any ImageFile
     private let bad: Range<UInt64>
 

@@ -118,6 +118,24 @@ struct HostileImageTests {
         #expect(files.opened == ["/images/top"])
     }
 
+    @Test(
+        "A chain that comes back to the file that is open for writing is told as what it is",
+        arguments: [FileAccess.read, .write])
+    func ownCycle(access: FileAccess) throws {
+        let scratch = try Scratch()
+        for (name, below) in [("a", "b"), ("b", "a")] {
+            var new = NewImage(format: .qcow2, size: 1 << 20)
+            new.backing = BackingReference(name: scratch.file(below), format: .qcow2)
+            _ = try new.create(at: scratch.file(name), OpenContext(policy: .person), checksBacking: false)
+        }
+        #expect {
+            try ImageChain.open(scratch.file("a"), format: .qcow2, OpenContext(policy: .person, access: access))
+        } throws: {
+            let error = $0 as? ImageError
+            return error?.kind == .limit && error?.message.contains("comes back") == true
+        }
+    }
+
     @Test("A chain that comes back to itself, and one of 10,000 layers, are refused")
     func chains() throws {
         let files = MemoryFiles()

@@ -45,6 +45,68 @@ struct ImageOptionTests {
         #expect(throws: (any Error).self) { try raw.apply(to: &options, format: .raw) }
     }
 
+    @Test("Two commas are one of the value's own")
+    func commas() throws {
+        var values = try FormatOptions(["backing_file=a,,b,backing_fmt=raw", "size=1M,", ",compat=v3"])
+        #expect(values.take("backing_file") == "a,b" && values.take("backing_fmt") == "raw")
+        #expect(values.take("size") == "1M" && values.take("compat") == "v3")
+        try values.refuseRest("nothing")
+    }
+
+    @Test(
+        "-o help needs no file, and is asked for by the word alone",
+        arguments: [
+            ["create", "-f", "qcow2", "-o", "help"], ["convert", "-O", "qcow2", "-o", "help"], ["amend", "-o", "help"],
+            ["measure", "-O", "qcow2", "-o", "compat=v3,help"], ["create", "-o", "?", "file"],
+        ])
+    func help(words: [String]) throws { _ = try Vireo.parseAsRoot(["image"] + words) }
+
+    @Test("Every option that is listed is taken")
+    func listed() throws {
+        for format in [DiskFormat.raw, .qcow2] {
+            for (name, _) in try #require(FormatOptions.options(of: format)) {
+                let word = try #require(name.split(separator: "=").first.map(String.init))
+                if ["size", "backing_file", "backing_fmt"].contains(word) { continue }
+                let value = [
+                    "cluster_size": "64k", "compat": "v3", "compression_type": "zlib", "preallocation": "off",
+                    "refcount_bits": "16",
+                ]
+                var values = try FormatOptions(["\(word)=\(value[word] ?? "on")"])
+                var options = QCOW2Options()
+                try values.apply(to: &options, format: format)
+            }
+        }
+        #expect(FormatOptions.options(of: .vmdk) == nil)
+        #expect(FormatOptions.list([("a=<b>", "c")]) == "  a=<b>                  - c\n")
+    }
+
+    @Test("Cache modes are QEMU's, wherever qemu-img has them, and others are refused")
+    func cacheModes() throws {
+        let rebase = try #require(
+            try Vireo.parseAsRoot(["image", "rebase", "-t", "none", "-T", "directsync", "-b", "", "x"]) as? ImageRebaseCommand)
+        #expect(rebase.cache.mode.bypasses && rebase.sourceCache.mode.bypasses)
+        for words in [
+            ["amend", "-t"], ["commit", "-t"], ["check", "-T"], ["compare", "-T"], ["convert", "-t"], ["convert", "-T"],
+        ] {
+            let rest = words[0] == "compare" || words[0] == "convert" ? ["x", "y"] : ["x"]
+            for mode in CacheMode.allCases {
+                _ = try Vireo.parseAsRoot(["image"] + words + [mode.rawValue] + rest)
+            }
+            #expect(throws: (any Error).self, "\(words)") { try Vireo.parseAsRoot(["image"] + words + ["fast"] + rest) }
+        }
+    }
+
+    @Test("--within is taken by every command that opens images")
+    func within() throws {
+        for words in [
+            ["compare", "x", "y"], ["create", "x", "1M"], ["tree"], ["info", "x"], ["convert", "x", "y"],
+            ["bitmap", "--add", "x", "b"],
+            ["ls", "x"], ["dd", "if=x"], ["measure", "x"], ["serve", "-k", "s", "x"], ["resize", "x", "1M"],
+        ] {
+            _ = try Vireo.parseAsRoot(["image", words[0], "--within", "/images"] + words.dropFirst())
+        }
+    }
+
     @Test("qemu-img's spellings of convert are understood")
     func convert() throws {
         let words = [

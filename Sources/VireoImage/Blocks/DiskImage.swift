@@ -26,6 +26,13 @@ package protocol DiskImage: AnyObject, Sendable {
 package protocol WritableDiskImage: DiskImage {
     /// Writes guest bytes. Where only part of a cluster is written and this layer has none of it, the rest is read from `below`.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: UInt64, below: ImageChain?) throws
+    /// As `write`, but reads what this layer has first and writes no page of 4 KiB that is there already.
+    ///
+    /// - Parameter scratch: as many bytes, for what is read.
+    /// - Returns: the bytes that were not written.
+    func writeDifferences(
+        _ bytes: UnsafeRawBufferPointer, at offset: UInt64, below: ImageChain?, scratch: UnsafeMutableRawBufferPointer
+    ) throws -> Int
     /// Makes a guest range read as zeros, and gives its space back where `unmap` allows it.
     func writeZeros(_ range: Range<UInt64>, unmap: Bool, below: ImageChain?) throws
     /// Gives the space of a guest range back. Whole clusters only; what they read as afterwards: zeros.

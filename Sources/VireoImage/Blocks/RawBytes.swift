@@ -29,10 +29,47 @@ package enum RawBytes {
         if run < bytes.count { try body(run..<bytes.count) }
     }
 
+    /// The place of the first byte that is not zero.
+    static func firstNonZero(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        if isZero(bytes) { return nil }
+        var (start, end) = (0, bytes.count)
+        while end - start > 64 {
+            let middle = start + (end - start) / 2
+            if isZero(UnsafeRawBufferPointer(rebasing: bytes[start..<middle])) { start = middle } else { end = middle }
+        }
+        return bytes[start..<end].firstIndex { $0 != 0 }
+    }
+
+    /// Calls `body` with each stretch of `bytes` that differs from `other`, which is as long, in pieces of `length` bytes.
+    ///
+    /// - Returns: the bytes that are the same.
+    static func differences(
+        _ bytes: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer, pieces length: Int, _ body: (Range<Int>) throws -> Void
+    ) rethrows -> Int {
+        var (run, position, same) = (0, 0, 0)
+        while position < bytes.count {
+            let end = min(position + length, bytes.count)
+            let (mine, theirs) = (bytes[position..<end], other[position..<end])
+            if firstDifference(UnsafeRawBufferPointer(rebasing: mine), UnsafeRawBufferPointer(rebasing: theirs)) == nil {
+                if run < position { try body(run..<position) }
+                run = end
+                same += end - position
+            }
+            position = end
+        }
+        if run < bytes.count { try body(run..<bytes.count) }
+        return same
+    }
+
     /// The place of the first byte that differs; both have the same length.
     static func firstDifference(_ one: UnsafeRawBufferPointer, _ two: UnsafeRawBufferPointer) -> Int? {
         guard let left = one.baseAddress, let right = two.baseAddress, one.count > 0 else { return nil }
         if memcmp(left, right, one.count) == 0 { return nil }
-        return zip(one, two).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+        var (start, end) = (0, one.count)
+        while end - start > 64 {
+            let middle = start + (end - start) / 2
+            if memcmp(left + start, right + start, middle - start) == 0 { start = middle } else { end = middle }
+        }
+        return (start..<end).first { one[$0] != two[$0] }
     }
 }

@@ -25,7 +25,7 @@ extension ImageChain {
         let driver = try format.map { try FormatDriver.of($0) } ?? FormatDriver.detect(file)
         var found = [try driver.open(file, context)]
         var below = context
-        var seen: Set<String> = [(try? context.files.identity(file.path)) ?? file.path]
+        var seen: Set<String> = [(try? identity(of: file, at: file.path, context)) ?? file.path]
         var (last, lastPath) = (found[0], file.path)
         while found.count < layers, let reference = last.backing {
             guard found.count < context.limits.chainLayers else {
@@ -54,21 +54,32 @@ extension ImageChain {
         let isAnywhere = context.policy.backing == .anywhere
         let resolved = isAnywhere ? path : try context.files.resolve(path)
         try ImagePolicy.check(resolved, named: reference.name, within: context.policy.backing, what: "a backing file")
-        guard seen.insert(try context.files.identity(resolved)).inserted else {
-            throw ImageError(.limit, "its chain comes back to '\(path)'")
-        }
         let format = reference.format ?? stated
         guard format != nil || context.policy.detectBackingFormat else {
             throw ImageError(
                 .refused, "it does not say which format its backing file '\(reference.name)' has; state it with 'rebase -u -F'")
         }
+        let cycle = ImageError(.limit, "its chain comes back to '\(path)'")
         // The name is opened, not what it was resolved to, so that locks and errors are about what people wrote; where a policy
         // of directories holds, it is the file that was checked.
-        let file =
-            isAnywhere
-            ? try context.files.open(path, context.access) : try context.files.openResolved(resolved, context.access)
+        let file: any ImageFile
+        do {
+            file =
+                isAnywhere
+                ? try context.files.open(path, context.access) : try context.files.openResolved(resolved, context.access)
+        } catch let error as ImageError where error.kind == .locked {
+            // By ourselves, where the chain comes back to the image that is to be written.
+            if let own = try? context.files.identity(resolved), seen.contains(own) { throw cycle }
+            throw error
+        }
+        guard seen.insert(try identity(of: file, at: resolved, context)).inserted else { throw cycle }
         let driver = try format.map { try FormatDriver.of($0) } ?? FormatDriver.detect(file)
         return (try naming(path) { try driver.open(file, context) }, path)
+    }
+
+    /// What tells an open file from all others of the chain.
+    private static func identity(of file: any ImageFile, at path: String, _ context: OpenContext) throws -> String {
+        try file.identity ?? context.files.identity(path)
     }
 }
 

@@ -10,6 +10,8 @@ package final class HostFile: ImageFile {
     package let isWritable: Bool
     private let number: CInt
     private let isDevice: Bool
+    /// Where the file lies, which does not change while it is open.
+    private let place: (device: dev_t, inode: ino_t)
     /// Open on the same file past the page cache, for what begins and ends with a page in memory and in the file.
     private let direct: CInt?
     private static let pageMask: UInt = 4095
@@ -28,6 +30,7 @@ package final class HostFile: ImageFile {
             throw ImageError.system(code, "look at the file", path)
         }
         isDevice = facts.st_mode & S_IFMT == S_IFBLK
+        place = (facts.st_dev, facts.st_ino)
         guard direct != -1 else {
             let code = errno
             Glibc.close(descriptor)
@@ -171,10 +174,10 @@ package final class HostFile: ImageFile {
 
     package func isSame(as other: any ImageFile) -> Bool {
         guard let other = other as? HostFile else { return false }
-        guard self !== other else { return true }
-        guard let mine = try? facts(), let theirs = try? other.facts() else { return false }
-        return mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino
+        return place == other.place
     }
+
+    package var identity: String? { HostFiles.identity(device: place.device, inode: place.inode) }
 
     private func facts() throws -> stat {
         var facts = stat()

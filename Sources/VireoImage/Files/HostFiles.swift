@@ -9,11 +9,13 @@ package struct HostFiles: FileProvider {
     /// How long to wait for a lock that somebody else holds: QEMU lets go of an image a moment after it ends.
     package var patience: Duration
 
-    /// Whole pages are read and written past the host's page cache.
-    package var bypassesCache: Bool
+    /// Whole pages of files that are opened for reading are read past the host's page cache.
+    package var readsPastCache: Bool
+    /// Whole pages of files that are made, or opened for writing, are read and written past it.
+    package var writesPastCache: Bool
 
-    package init(patience: Duration = .zero, bypassesCache: Bool = false) {
-        (self.patience, self.bypassesCache) = (patience, bypassesCache)
+    package init(patience: Duration = .zero, readsPastCache: Bool = false, writesPastCache: Bool = false) {
+        (self.patience, self.readsPastCache, self.writesPastCache) = (patience, readsPastCache, writesPastCache)
     }
 
     package func open(_ path: String, _ access: FileAccess) throws -> any ImageFile {
@@ -34,7 +36,8 @@ package struct HostFiles: FileProvider {
     private func adopt(_ descriptor: CInt, _ path: String, _ access: FileAccess) throws -> any ImageFile {
         guard descriptor >= 0 else { throw ImageError.system(errno, access == .write ? "open it for writing" : "open it", path) }
         let file = try HostFile(
-            adopting: descriptor, path: path, isWritable: access == .write, bypassingCache: bypassesCache)
+            adopting: descriptor, path: path, isWritable: access == .write,
+            bypassingCache: access == .write ? writesPastCache : readsPastCache)
         try ImageLock.take(descriptor, access, path: path, patience: patience)
         return file
     }
@@ -42,7 +45,7 @@ package struct HostFiles: FileProvider {
     package func create(_ path: String) throws -> any ImageFile {
         let descriptor = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw ImageError.system(errno, "create it", path) }
-        let file = try HostFile(adopting: descriptor, path: path, isWritable: true, bypassingCache: bypassesCache)
+        let file = try HostFile(adopting: descriptor, path: path, isWritable: true, bypassingCache: writesPastCache)
         try ImageLock.take(descriptor, .write, path: path, patience: .zero)
         return file
     }
@@ -72,7 +75,7 @@ package struct HostFiles: FileProvider {
         let descriptor = Glibc.open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw ImageError.system(errno, "create it", path) }
         do {
-            let file = try HostFile(adopting: descriptor, path: path, isWritable: true, bypassingCache: bypassesCache)
+            let file = try HostFile(adopting: descriptor, path: path, isWritable: true, bypassingCache: writesPastCache)
             _ = fchmod(descriptor, mode)
             if let owner { _ = fchown(descriptor, owner.user, owner.group) }
             try ImageLock.take(descriptor, .write, path: path, patience: .zero)
@@ -118,8 +121,10 @@ package struct HostFiles: FileProvider {
     package func identity(_ path: String) throws -> String {
         var facts = stat()
         guard stat(path, &facts) == 0 else { throw ImageError.system(errno, "find it", path) }
-        return "\(facts.st_dev):\(facts.st_ino)"
+        return Self.identity(device: facts.st_dev, inode: facts.st_ino)
     }
+
+    static func identity(device: dev_t, inode: ino_t) -> String { "\(device):\(inode)" }
 
     package func resolve(_ path: String) throws -> String {
         guard let resolved = realpath(path, nil) else { throw ImageError.system(errno, "find it", path) }

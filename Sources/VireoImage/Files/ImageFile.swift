@@ -40,6 +40,8 @@ package protocol ImageFile: AnyObject, Sendable {
 
     /// Whether both are the same file of the host, opened once or twice.
     func isSame(as other: any ImageFile) -> Bool
+    /// What tells this file from all others, as `FileProvider.identity` tells its path; nil where only its path does.
+    var identity: String? { get }
 
     /// The descriptor, where there is one, for copies within the kernel.
     var descriptor: CInt? { get }
@@ -72,6 +74,8 @@ extension ImageFile {
     package func shareBlocks(_ range: Range<UInt64>, of source: any ImageFile, at offset: UInt64) throws -> Bool { false }
 
     package func isSame(as other: any ImageFile) -> Bool { self === other }
+
+    package var identity: String? { nil }
 
     /// Reads `count` bytes into an array; fewer only at the end of the file.
     package func bytes(at offset: UInt64, count: Int) throws -> [UInt8] {

@@ -123,18 +123,29 @@ final class QCOW2Sink: ConvertSink, @unchecked Sendable {
     fileprivate let builder: QCOW2Builder
     fileprivate let size: UInt64
     fileprivate let compressed: Bool
-    /// Zeros get a place as other data does.
-    fileprivate let writesZeros: Bool
+    fileprivate let zeros: Zeros
+    /// The file system gets space for zeros that have a place.
+    fileprivate let reserves: Bool
 
-    init(_ builder: QCOW2Builder, size: UInt64, compressed: Bool, writesZeros: Bool) {
-        (self.builder, self.size, self.compressed, self.writesZeros) = (builder, size, compressed, writesZeros)
+    /// What becomes of clusters of zeros.
+    enum Zeros {
+        /// They have no place, and in a shallow copy a mark.
+        case absent
+        /// They have a place in which nothing is written: a hole of the new file.
+        case reserved
+        /// They have a place as other data does.
+        case written
+    }
+
+    init(_ builder: QCOW2Builder, size: UInt64, compressed: Bool, zeros: Zeros, reserves: Bool) {
+        (self.builder, self.size, self.compressed, self.zeros, self.reserves) = (builder, size, compressed, zeros, reserves)
     }
 
     func lane(capacity: Int) throws -> any ConvertLane { try Lane(self, capacity) }
 
     private final class Lane: ConvertLane {
         /// What becomes of one cluster.
-        enum Fate { case nothing, zeros, data, packed(Range<Int>) }
+        enum Fate { case nothing, zeros, reserved, data, packed(Range<Int>) }
 
         let sink: QCOW2Sink
         let cluster: Int
@@ -146,6 +157,8 @@ final class QCOW2Sink: ConvertSink, @unchecked Sendable {
         var fates: [Fate] = []
         /// What goes where.
         var writes: [(bytes: UnsafeRawBufferPointer, offset: UInt64)] = []
+        /// What the file system is asked for space for.
+        var reservations: [Range<UInt64>] = []
 
         init(_ sink: QCOW2Sink, _ capacity: Int) throws {
             self.sink = sink
@@ -178,8 +191,8 @@ final class QCOW2Sink: ConvertSink, @unchecked Sendable {
                     continue
                 }
                 let bytes = UnsafeRawBufferPointer(rebasing: buffer[start..<start + cluster])
-                if !sink.writesZeros, RawBytes.isZero(bytes) {
-                    fates.append(piece.isShallow ? .zeros : .nothing)
+                if sink.zeros != .written, RawBytes.isZero(bytes) {
+                    fates.append(sink.zeros == .reserved ? .reserved : piece.isShallow ? .zeros : .nothing)
                 } else if let packer,
                     let length = packer.pack(
                         bytes, into: UnsafeMutableRawBufferPointer(rebasing: packed[end..<min(end + cluster - 1, packed.count)]))
@@ -202,6 +215,7 @@ final class QCOW2Sink: ConvertSink, @unchecked Sendable {
 
         func place(_ piece: Stretch) throws {
             writes.removeAll(keepingCapacity: true)
+            reservations.removeAll(keepingCapacity: true)
             let first = piece.start / UInt64(cluster)
             var index = 0
             while index < fates.count {
@@ -209,6 +223,10 @@ final class QCOW2Sink: ConvertSink, @unchecked Sendable {
                 switch fates[index] {
                 case .nothing: break
                 case .zeros: try sink.builder.placeZeros(first + UInt64(index), count: 1)
+                case .reserved:
+                    while next < fates.count, case .reserved = fates[next] { next += 1 }
+                    let offset = try sink.builder.placeData(first + UInt64(index), count: UInt64(next - index))
+                    if sink.reserves { reservations.append(offset..<offset + UInt64((next - index) * cluster)) }
                 case .data:
                     while next < fates.count, case .data = fates[next] { next += 1 }
                     let offset = try sink.builder.placeData(first + UInt64(index), count: UInt64(next - index))
@@ -234,6 +252,7 @@ final class QCOW2Sink: ConvertSink, @unchecked Sendable {
 
         func write() throws {
             for (bytes, offset) in writes { try sink.builder.file.write(bytes, at: offset) }
+            for range in reservations { try sink.builder.file.allocate(range) }
         }
     }
 }

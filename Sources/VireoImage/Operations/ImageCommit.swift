@@ -23,11 +23,16 @@ extension ImageChain {
         // Whole clusters of the base, so that none is filled up first and written over then.
         let piece = max(Self.piece, (base as? QCOW2Image)?.geometry.clusterSize ?? 0)
         let walk = ExtentWalk(size: virtualSize, piece: piece, splitsZeros: false) { try above.ownExtent(at: $0, limit: $1) }
-        // Reading, comparing and taking apart go on in one thread while another one writes; the base lets one in at a time.
+        let thrift = WriteThrift()
+        // Reading and taking apart go on in one thread while another one compares and writes; the base lets one in at a time.
         try WorkerThreads.run(2) { stopping in
             let reader = ExtentReader()
             let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(piece), alignment: 4096)
-            defer { buffer.deallocate() }
+            let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(piece), alignment: 4096)
+            defer {
+                buffer.deallocate()
+                scratch.deallocate()
+            }
             while !stopping.load(ordering: .relaxed), let (position, extent) = try walk.next() {
                 try progress.check()
                 if case .zero = extent.content {
@@ -35,7 +40,13 @@ extension ImageChain {
                 } else {
                     let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(extent.length)])
                     _ = try reader.read(extent, into: part)
-                    try base.write(UnsafeRawBufferPointer(part), at: position, below: below)
+                    let bytes = UnsafeRawBufferPointer(part)
+                    if thrift.isWorthALook() {
+                        thrift.note(
+                            same: try base.writeDifferences(bytes, at: position, below: below, scratch: scratch), of: bytes.count)
+                    } else {
+                        try base.write(bytes, at: position, below: below)
+                    }
                     try progress.pace(extent.length)
                 }
                 progress.advance(to: position + extent.length)
@@ -135,6 +146,30 @@ extension ImageChain {
                 && left.file.isSame(as: right.file)
         default: false
         }
+    }
+}
+
+/// Decides whether it pays to read what is there before it is written over.
+///
+/// An overlay takes a whole cluster for a change of one sector, so that most of what a commit of scattered changes would write is there
+/// already: 4,096 changes of 4 KiB took 0.20 s when all of their clusters were written and flushed. Where all of it has changed, reading
+/// would cost as much again, so that one piece in sixteen is looked at then.
+private final class WriteThrift: Sendable {
+    /// Of the bytes that were looked at lately, how many in a hundred were the same.
+    private let share = Atomic<Int>(100)
+    private let pieces = Atomic<Int>(0)
+    /// From this share on every piece is looked at.
+    private static let worthwhile = 25
+
+    func isWorthALook() -> Bool {
+        let number = pieces.wrappingAdd(1, ordering: .relaxed).newValue
+        return number % 16 == 0 || share.load(ordering: .relaxed) >= Self.worthwhile
+    }
+
+    func note(same: Int, of count: Int) {
+        guard count > 0 else { return }
+        // Two threads that come at once lose one of two answers, which are much alike.
+        share.store((share.load(ordering: .relaxed) * 3 + same * 100 / count) / 4, ordering: .relaxed)
     }
 }
 

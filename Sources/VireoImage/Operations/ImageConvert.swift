@@ -61,18 +61,28 @@ package final class ImageConvert: Sendable {
         guard options.bitmaps == .none || options.format == .qcow2 else {
             throw ImageError(.invalidArgument, "only a qcow2 image has bitmaps", path: target.path)
         }
+        // What a device holds already is not zeros.
+        let holdsData = try target.size() > 0
         switch options.format {
         case .raw:
             guard !options.compressed else { throw ImageError(.invalidArgument, "a raw image cannot be compressed") }
-            // What a device holds already is not zeros.
-            let holdsData = try target.size() > 0
             try target.truncate(to: size)
             if holdsData { try target.zero(0..<size, .punchHole) }
+            try NewImage.reserve(target, 0..<size, options.qcow2.preallocation, progress)
+            progress.begin(total: size)
             try copy(RawSink(target, size: size, sparse: options.sparse), unit: 4096)
             if sync { try target.flush() }
         case .qcow2:
+            guard !options.compressed || options.qcow2.preallocation == .off else {
+                throw ImageError(.invalidArgument, "space cannot be reserved for data that is compressed", path: target.path)
+            }
             let builder = try QCOW2Builder(target, size: size, options: options.qcow2, backing: options.backing)
-            let sink = QCOW2Sink(builder, size: size, compressed: options.compressed, writesZeros: options.sparse == 0)
+            let zeros: QCOW2Sink.Zeros =
+                options.sparse == 0 || options.qcow2.preallocation == .full || placesZeros && holdsData
+                ? .written : placesZeros ? .reserved : .absent
+            let sink = QCOW2Sink(
+                builder, size: size, compressed: options.compressed, zeros: zeros,
+                reserves: options.qcow2.preallocation == .falloc)
             try copy(sink, unit: builder.clusterSize)
             try builder.finish(sync: sync)
             if options.bitmaps != .none, let image = source.top as? QCOW2Image {
@@ -114,10 +124,15 @@ package final class ImageConvert: Sendable {
     /// Compressed pieces differ much in what they cost, and who is done early waits for its turn: those are smaller.
     private func stretch(threads: Int) -> UInt64 { options.compressed ? 256 << 10 : threads > 4 ? 512 << 10 : 1 << 20 }
 
+    /// Zeros are looked at as data is, because they get a place.
+    private var placesZeros: Bool {
+        options.sparse == 0 || options.format == .qcow2 && options.qcow2.preallocation != .off
+    }
+
     private func copy(_ sink: any ConvertSink, unit: UInt64) throws {
         let threads = max(1, min(64, options.threads ?? WorkerThreads.count))
         let length = max(stretch(threads: threads), unit)
-        let walk = Mutex(Walk(isShallow: options.backing != nil, writesZeros: options.sparse == 0))
+        let walk = Mutex(Walk(isShallow: options.backing != nil, writesZeros: placesZeros))
         let turns = TurnQueue()
         try WorkerThreads.run(threads) { [self] stopping in
             do {

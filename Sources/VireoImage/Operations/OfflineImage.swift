@@ -16,12 +16,17 @@ package struct OfflineImage: Hashable, Sendable {
     package var patience: Duration
     /// Reads images while somebody writes to them; what is read may be torn. Changes are refused all the same.
     package var readsUnsafely = false
+    /// Files are read, and those that are changed written, past the host's page cache.
+    package var readsPastCache = false
+    package var writesPastCache = false
 
     package init(_ path: String, format: ImageFormat?, policy: ImagePolicy, patience: Duration = .zero) {
         (self.path, self.format, self.policy, self.patience) = (path, format, policy, patience)
     }
 
-    private var files: HostFiles { HostFiles(patience: patience) }
+    private var files: HostFiles {
+        HostFiles(patience: patience, readsPastCache: readsPastCache, writesPastCache: writesPastCache)
+    }
 
     package func context(_ access: FileAccess) -> OpenContext {
         OpenContext(files: files, policy: policy, access: access == .read && readsUnsafely ? .readUnsafely : access)
@@ -168,7 +173,8 @@ package struct OfflineImage: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - size: bytes, rounded up to 512.
-    ///   - preallocation: what happens to the space that a raw image grows by; refused for other formats.
+    ///   - preallocation: what happens to the space that the image grows by. `metadata` is for qcow2 only; an image that stands on
+    ///     another cannot have any.
     /// - Returns: the size after rounding.
     package func resize(
         to size: UInt64, losesTail: Bool = false, preallocation: QCOW2Options.Preallocation = .off
@@ -184,15 +190,22 @@ package struct OfflineImage: Hashable, Sendable {
         if rounded < chain.virtualSize, !losesTail, try !chain.isZero(rounded..<chain.virtualSize) {
             throw ImageError(.refused, "data lies behind the new end", path: path)
         }
-        guard preallocation == .off || chain.top.format == .raw && preallocation != .metadata else {
+        guard preallocation != .metadata || top is QCOW2Image else {
+            throw ImageError(.unsupported, "a raw image has no tables to be made in advance", path: path)
+        }
+        guard preallocation == .off || chain.layers.count == 1 else {
             throw ImageError(
-                .unsupported, "the space that an image of format '\(chain.top.format)' grows by cannot be reserved", path: path)
+                .unsupported, "space cannot be reserved in front of a backing file: it would hide the file's data", path: path)
         }
         let old = chain.virtualSize
         try top.resize(to: rounded, below: chain.below())
-        if rounded > old, let file = chain.top.files.first {
+        if rounded > old, preallocation != .off, let file = chain.top.files.first {
             do {
-                try NewImage.reserve(file, old..<rounded, preallocation, ImageProgress())
+                if let image = top as? QCOW2Image {
+                    try image.preallocate(old..<rounded, preallocation)
+                } else {
+                    try NewImage.reserve(file, old..<rounded, preallocation, ImageProgress())
+                }
             } catch {
                 try? top.resize(to: old, below: nil)
                 throw error

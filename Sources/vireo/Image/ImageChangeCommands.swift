@@ -20,7 +20,10 @@ struct ImageResizeCommand: ParsableCommand {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Of a raw image: reserve the space that it grows by (falloc), or fill it with zeros (full).", valueName: "kind"))
+            """
+            What becomes of the space that it grows by: off; metadata, its tables are there (qcow2); falloc, it is reserved; full, it \
+            is written with zeros.
+            """, valueName: "kind"))
     var preallocation: String?
 
     @Argument(help: "The image.", completion: .file())
@@ -141,14 +144,14 @@ struct ImageCommitCommand: ParsableCommand {
     @Option(name: .customShort("r"), help: ArgumentHelp("Copy at most so many bytes in a second.", valueName: "bytes"))
     var rate: ImageSize?
 
-    @Option(name: .customShort("t"), help: .hidden) var cache: String?
+    @OptionGroup var cache: TargetCacheOptions
 
     @Argument(help: "The overlay.", completion: .file())
     var path: String
 
     func run() throws {
         try reportingImageErrors {
-            let image = options.offline(path)
+            let image = options.offline(path, writing: cache.mode)
             try ProgressLine.show(progress.style, rate: rate?.bytes) {
                 try image.commit(into: base, keepsTop: keep || base != nil, despiteDependents: force, progress: $0)
             }
@@ -184,8 +187,8 @@ struct ImageRebaseCommand: ParsableCommand {
             """)
     var force = false
 
-    @Option(name: .customShort("t"), help: .hidden) var cache: String?
-    @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
+    @OptionGroup var cache: TargetCacheOptions
+    @OptionGroup var sourceCache: SourceCacheOptions
 
     @Argument(help: "The overlay.", completion: .file())
     var path: String
@@ -197,7 +200,7 @@ struct ImageRebaseCommand: ParsableCommand {
                 guard let backingFormat else { throw CLIError("state the format of the backing file '\(backing)' with -F") }
                 reference = BackingReference(name: backing, format: backingFormat)
             }
-            let image = options.offline(path)
+            let image = options.offline(path, reading: sourceCache.mode, writing: cache.mode)
             guard self.unsafe else {
                 return try ProgressLine.show(progress.style) {
                     try image.rebase(onto: reference, despiteSnapshots: force, progress: $0)

@@ -20,7 +20,7 @@ struct ImageCheckCommand: ParsableCommand {
 
     @OptionGroup var progress: ProgressOptions
 
-    @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
+    @OptionGroup var sourceCache: SourceCacheOptions
 
     @Argument(help: "The image.", completion: .file())
     var path: String
@@ -28,7 +28,9 @@ struct ImageCheckCommand: ParsableCommand {
     func run() throws {
         if try checkedAsAppliance() { return }
         let report = try reportingImageErrors {
-            let context = options.context(repair == nil ? .read : .write)
+            let past = sourceCache.mode.bypasses
+            let context = options.context(
+                repair == nil ? .read : .write, files: HostFiles(readsPastCache: past, writesPastCache: past))
             guard let image = try ImageChain.open(path, format: options.format, context, layers: 1).top as? QCOW2Image else {
                 Terminal.standardError.write("vireo: This image format does not support checks\n")
                 throw ExitCode(63)

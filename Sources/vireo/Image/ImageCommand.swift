@@ -41,12 +41,7 @@ struct ImageOptions: ParsableArguments {
     @Flag(name: [.customShort("U"), .customLong("force-share")], help: "Read an image even while a guest writes to it.")
     var forceShare = false
 
-    @Option(
-        name: .long,
-        help: ArgumentHelp(
-            "Names inside images may only mean files below this directory, and formats have to be stated: for images of strangers.",
-            valueName: "directory"), completion: .directory)
-    var within: [String] = []
+    @OptionGroup var within: WithinOptions
 
     @Option(name: .long, help: ArgumentHelp("human or json; --json is the same.", valueName: "kind"))
     var output: ImageOutput?
@@ -63,21 +58,15 @@ struct ImageOptions: ParsableArguments {
     /// `--json` is an option of the root command, before or behind the names of the others.
     var wantsJSON: Bool { parent.global.json || output == .json }
 
-    /// For a person at a terminal: names inside images are followed, formats are recognised. With --within neither.
-    var policy: ImagePolicy {
-        if within.isEmpty { return .person }
-        return ImagePolicy(
-            backing: .directories(within.map { (try? HostFiles().resolve($0)) ?? $0 }), allowsPartsBeside: true)
-    }
-
-    func context(_ access: FileAccess = .read) -> OpenContext {
-        OpenContext(policy: policy, access: access == .read && forceShare ? .readUnsafely : access)
+    func context(_ access: FileAccess = .read, files: HostFiles = HostFiles()) -> OpenContext {
+        OpenContext(files: files, policy: within.policy, access: access == .read && forceShare ? .readUnsafely : access)
     }
 
     /// An image for the operations that open it themselves.
-    func offline(_ path: String) -> OfflineImage {
-        var image = OfflineImage(path, format: format, policy: policy)
+    func offline(_ path: String, reading: CacheMode = .writeback, writing: CacheMode = .writeback) -> OfflineImage {
+        var image = OfflineImage(path, format: format, policy: within.policy)
         image.readsUnsafely = forceShare
+        (image.readsPastCache, image.writesPastCache) = (reading.bypasses, writing.bypasses)
         return image
     }
 

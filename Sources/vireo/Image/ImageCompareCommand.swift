@@ -23,7 +23,9 @@ struct ImageCompareCommand: ParsableCommand {
 
     @OptionGroup var progress: ProgressOptions
 
-    @Option(name: .customShort("T"), help: .hidden) var sourceCache: String?
+    @OptionGroup var within: WithinOptions
+
+    @OptionGroup var sourceCache: SourceCacheOptions
 
     @Argument(help: "One image.", completion: .file())
     var first: String
@@ -34,7 +36,9 @@ struct ImageCompareCommand: ParsableCommand {
     func run() throws {
         let difference: ImageDifference
         do {
-            let context = OpenContext(policy: .person, access: forceShare ? .readUnsafely : .read)
+            let context = OpenContext(
+                files: HostFiles(readsPastCache: sourceCache.mode.bypasses), policy: within.policy,
+                access: forceShare ? .readUnsafely : .read)
             let one = try ImageChain.open(first, format: firstFormat, context)
             let two = try ImageChain.open(second, format: secondFormat, context)
             difference = try ProgressLine.show(progress.style) { try one.compare(with: two, strict: strict, progress: $0) }

@@ -71,19 +71,21 @@ struct ImageConvertCommand: ParsableCommand {
             valueName: "cache"))
     var cache = CacheMode.unsafe
 
-    @Option(name: .customShort("T"), help: ArgumentHelp("none or directsync: read past the host's cache.", valueName: "cache"))
-    var sourceCache = CacheMode.writeback
+    @OptionGroup var sourceCache: SourceCacheOptions
 
     @Flag(name: .customShort("W"), help: .hidden) var outOfOrder = false
     @Flag(name: .customShort("C"), help: .hidden) var copyRange = false
 
     @Argument(help: "The image to copy.", completion: .file())
-    var source: String
+    var source: String?
 
     @Argument(help: "The file to make.", completion: .file())
-    var path: String
+    var path: String?
 
     func validate() throws {
+        guard source != nil && path != nil || FormatOptions.asksForHelp(formatOptions) else {
+            throw ValidationError("name the image to copy and the file to make")
+        }
         guard intoExisting || !targetIsZero else { throw ValidationError("--target-is-zero is for -n") }
         guard !intoExisting || (!compressed && backing == nil && !shallow && !bitmaps && formatOptions.isEmpty) else {
             throw ValidationError("with -n the target is as it is: -c, -o, -B, --shallow and --bitmaps are for new images")
@@ -92,12 +94,14 @@ struct ImageConvertCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
+            guard let source, let path, !FormatOptions.asksForHelp(formatOptions) else {
+                return try FormatOptions.printHelp(for: target)
+            }
             if let appliance = try Appliance.open(source, format: options.format, options.context()) {
                 _ = try ProgressLine.show(progress.style) { try appliance.verify(options.context(), progress: $0) }
             }
-            if ForeignConvert.isNeeded(source: options.format, target: target) { return try convertForeign() }
-            var reading = options.context()
-            reading.files = HostFiles(bypassesCache: sourceCache.bypasses)
+            if ForeignConvert.isNeeded(source: options.format, target: target) { return try convertForeign(source, path) }
+            let reading = options.context(files: HostFiles(readsPastCache: sourceCache.mode.bypasses))
             var chain = try ImageChain.open(source, format: options.format, reading)
             if let snapshot { chain = try Self.view(chain, snapshot) }
             var convert = ConvertOptions(format: target)
@@ -110,34 +114,33 @@ struct ImageConvertCommand: ParsableCommand {
             let named = values.take("backing_file") ?? backing
             let stated = values.take("backing_fmt").map { DiskFormat(rawValue: $0) } ?? backingFormat
             try values.apply(to: &convert.qcow2, format: target)
-            try standOn(named, stated, chain, &convert)
+            try standOn(named, stated, chain, for: path, &convert)
             let made = convert
             if intoExisting {
-                var writing = options.context(.write)
-                writing.files = HostFiles(bypassesCache: cache.bypasses)
+                let writing = options.context(.write, files: HostFiles(writesPastCache: cache.bypasses))
                 let image = try ImageChain.open(path, format: target, writing)
                 guard let file = image.top.files.first else { return }
                 return try ProgressLine.show(progress.style, rate: rate?.bytes) {
                     try ImageConvert(chain, to: file, made, progress: $0).run(into: image, isZero: targetIsZero)
-                    sayLost($0)
+                    sayLost($0, source)
                 }
             }
-            try HostFiles(bypassesCache: cache.bypasses).replace(path, sync: cache.syncs) { file in
+            try HostFiles(writesPastCache: cache.bypasses).replace(path, sync: cache.syncs) { file in
                 try ProgressLine.show(progress.style, rate: rate?.bytes) {
                     try ImageConvert(chain, to: file, made, progress: $0).run()
-                    sayLost($0)
+                    sayLost($0, source)
                 }
             }
         }
     }
 
-    private func sayLost(_ progress: ImageProgress) {
+    private func sayLost(_ progress: ImageProgress, _ source: String) {
         guard progress.lostBytes > 0, !self.progress.quiet else { return }
         Terminal.standardError.write("warning: \(progress.lostBytes) bytes of '\(source)' could not be read, and are zeros\n")
     }
 
     /// From or to a format that qemu-img reads or writes for us.
-    private func convertForeign() throws {
+    private func convertForeign(_ source: String, _ path: String) throws {
         guard backing == nil, !shallow, snapshot == nil, !compressed, !bitmaps, !intoExisting, !salvage, rate == nil else {
             throw CLIError("only a copy of a whole disk can be made from or to the formats that qemu-img converts for us")
         }
@@ -149,11 +152,14 @@ struct ImageConvertCommand: ParsableCommand {
     }
 
     /// Finds the layer that the copy is to stand on.
-    private func standOn(_ named: String?, _ stated: DiskFormat?, _ chain: ImageChain, _ convert: inout ConvertOptions) throws {
+    private func standOn(
+        _ named: String?, _ stated: DiskFormat?, _ chain: ImageChain, for target: String, _ convert: inout ConvertOptions
+    ) throws {
         guard named != nil || shallow else { return }
-        guard target == .qcow2 else { throw CLIError("only a qcow2 image can stand on another") }
+        guard convert.format == .qcow2 else { throw CLIError("only a qcow2 image can stand on another") }
+        let source = chain.top.files.first?.path ?? ""
         if let named {
-            let path = try HostFiles().resolve(ImagePath.joined(named, to: self.path))
+            let path = try HostFiles().resolve(ImagePath.joined(named, to: target))
             guard let depth = chain.layers.firstIndex(where: { (try? HostFiles().resolve($0.files.first?.path ?? "")) == path }),
                 depth > 0
             else {
@@ -179,15 +185,6 @@ struct ImageConvertCommand: ParsableCommand {
         else { throw CLIError("'\(chain.top.files.first?.path ?? "")' has no snapshot '\(wanted)'") }
         return ImageChain([try image.view(of: found)] + chain.layers.dropFirst())
     }
-}
-
-/// QEMU's names for how a file goes through the host's cache.
-enum CacheMode: String, ExpressibleByArgument, CaseIterable {
-    case bypassed = "none"
-    case writeback, writethrough, directsync, unsafe
-
-    var bypasses: Bool { self == .bypassed || self == .directsync }
-    var syncs: Bool { self == .writethrough || self == .directsync }
 }
 
 /// How progress is shown.

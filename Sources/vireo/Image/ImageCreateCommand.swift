@@ -28,16 +28,23 @@ struct ImageCreateCommand: ParsableCommand {
     @Flag(name: .short, help: "Print nothing.")
     var quiet = false
 
+    @OptionGroup var within: WithinOptions
+
     @Argument(help: "The file to make.", completion: .file())
-    var path: String
+    var path: String?
 
     @Argument(help: "The disk's size in bytes, or with k, M, G, T.")
     var size: ImageSize?
 
+    func validate() throws {
+        guard path != nil || FormatOptions.asksForHelp(formatOptions) else { throw ValidationError("name the file to make") }
+    }
+
     func run() throws {
         try reportingImageErrors {
+            guard let path, !FormatOptions.asksForHelp(formatOptions) else { return try FormatOptions.printHelp(for: format) }
             let (new, line) = try described()
-            let context = OpenContext(policy: .person)
+            let context = OpenContext(policy: within.policy)
             let size = try new.create(at: path, context, checksBacking: !unchecked)
             if !quiet { Terminal.standardOutput.write("Formatting '\(path)', fmt=\(format) \(line(size))\n") }
         }
@@ -73,65 +80,5 @@ struct ImageCreateCommand: ParsableCommand {
                 .joined(separator: " ")
         }
         return (new, words)
-    }
-}
-
-/// `-o name=value,...` as qemu-img takes it; may come several times. What nobody took is an error.
-struct FormatOptions {
-    private var values: [String: String] = [:]
-
-    init(_ texts: [String]) throws {
-        for pair in texts.flatMap({ $0.split(separator: ",") }) {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            values[parts[0]] = parts.count == 2 ? parts[1] : "on"
-        }
-    }
-
-    mutating func take(_ name: String) -> String? { values.removeValue(forKey: name) }
-
-    /// Throws where an option is left that nobody took.
-    func refuseRest(_ known: String) throws {
-        if let name = values.keys.sorted().first { throw CLIError("'\(name)' is not known here: \(known)") }
-    }
-
-    /// Sets what the options say, and refuses those that are left.
-    mutating func apply(to options: inout QCOW2Options, format: DiskFormat) throws {
-        func flag(_ name: String, _ text: String) throws -> Bool {
-            guard ["on", "off", "yes", "no", "true", "false"].contains(text) else {
-                throw CLIError("\(name) is on or off, not '\(text)'")
-            }
-            return ["on", "yes", "true"].contains(text)
-        }
-        if let text = take("preallocation") {
-            guard let known = QCOW2Options.Preallocation(rawValue: text) else {
-                throw CLIError("preallocation is off, metadata, falloc or full, not '\(text)'")
-            }
-            options.preallocation = known
-        }
-        if format == .qcow2 {
-            if let text = take("cluster_size") {
-                guard let size = ImageSize(argument: text) else { throw CLIError("'\(text)' is no cluster size") }
-                options.clusterSize = size.bytes
-            }
-            if let text = take("compat") {
-                guard let version = ["0.10": 2, "v2": 2, "1.1": 3, "v3": 3][text] as UInt32? else {
-                    throw CLIError("compat is 0.10 or 1.1, not '\(text)'")
-                }
-                options.version = version
-            }
-            if let text = take("refcount_bits") {
-                guard let bits = Int(text) else { throw CLIError("'\(text)' is no refcount width") }
-                options.refcountBits = bits
-            }
-            if let text = take("lazy_refcounts") { options.lazyRefcounts = try flag("lazy_refcounts", text) }
-            if let text = take("extended_l2") { options.extendedL2 = try flag("extended_l2", text) }
-            if let text = take("compression_type") {
-                guard let type = ["zlib": QCOW2Header.Compression.zlib, "zstd": .zstd][text] else {
-                    throw CLIError("compression_type is zlib or zstd, not '\(text)'")
-                }
-                options.compression = type
-            }
-        }
-        if let name = values.keys.sorted().first { throw CLIError("format '\(format)' has no option '\(name)'") }
     }
 }

@@ -42,13 +42,22 @@ struct ImageAmendCommand: ParsableCommand {
     @Option(name: .customShort("o"), help: ArgumentHelp("What to change.", valueName: "name=value,..."))
     var formatOptions: [String] = []
 
-    @Option(name: .customShort("t"), help: .hidden) var cache: String?
+    @OptionGroup var cache: TargetCacheOptions
+
+    @Flag(name: .long, help: .hidden) var force = false
 
     @Argument(help: "The image.", completion: .file())
-    var path: String
+    var path: String?
+
+    func validate() throws {
+        guard path != nil || FormatOptions.asksForHelp(formatOptions) else { throw ValidationError("name an image") }
+    }
 
     func run() throws {
         try reportingImageErrors {
+            guard let path, !FormatOptions.asksForHelp(formatOptions) else {
+                return Terminal.standardOutput.write("Amend options for 'qcow2':\n" + FormatOptions.list(FormatOptions.amendable))
+            }
             var values = try FormatOptions(formatOptions)
             var change = QCOW2Amendment()
             if let text = values.take("compat") {
@@ -59,7 +68,8 @@ struct ImageAmendCommand: ParsableCommand {
             }
             if let text = values.take("lazy_refcounts") { change.lazyRefcounts = ["on", "yes", "true"].contains(text) }
             try values.refuseRest("amend changes compat and lazy_refcounts")
-            let chain = try ImageChain.open(path, format: options.format, options.context(.write), layers: 1)
+            let context = options.context(.write, files: HostFiles(writesPastCache: cache.mode.bypasses))
+            let chain = try ImageChain.open(path, format: options.format, context, layers: 1)
             guard let image = chain.top as? QCOW2Image else { throw CLIError("only qcow2 images can be amended") }
             try ProgressLine.show(progress.style) { try image.amend(change, progress: $0) }
         }

@@ -27,11 +27,13 @@ struct ImageMeasureCommand: ParsableCommand {
     var path: String?
 
     func validate() throws {
+        if FormatOptions.asksForHelp(formatOptions) { return }
         guard (size == nil) != (path == nil) else { throw ValidationError("name an image, or give a size with --size") }
     }
 
     func run() throws {
         try reportingImageErrors {
+            if FormatOptions.asksForHelp(formatOptions) { return try FormatOptions.printHelp(for: target) }
             var new = QCOW2Options()
             var values = try FormatOptions(formatOptions)
             try values.apply(to: &new, format: target)

@@ -19,12 +19,14 @@ struct ImageTreeCommand: ParsableCommand {
     @Flag(name: .long, help: "Show fingerprints; --json always does.")
     var fingerprints = false
 
+    @OptionGroup var within: WithinOptions
+
     @Argument(help: "The directory.", completion: .directory)
     var directory = "."
 
     func run() throws {
         try reportingImageErrors {
-            let tree = try ImageTree(directory: directory, OpenContext(policy: .person, access: .readUnsafely))
+            let tree = try ImageTree(directory: directory, OpenContext(policy: within.policy, access: .readUnsafely))
             if parent.global.json { return tree.json.print() }
             for root in tree.roots { print(root, prefix: "", isLast: true, isRoot: true) }
         }

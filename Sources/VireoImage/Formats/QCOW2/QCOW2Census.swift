@@ -43,7 +43,9 @@ struct QCOW2Counts {
             let (number, start) = (next / UInt64(Self.chunk), Int(next % UInt64(Self.chunk)))
             let here = min(left, UInt64(Self.chunk - start))
             let place = place(number)
-            for index in place + start..<place + start + Int(here) { numbers[index] &+= 1 }
+            numbers.withUnsafeMutableBufferPointer { numbers in
+                for index in place + start..<place + start + Int(here) { numbers[index] &+= 1 }
+            }
             (next, left) = (next + here, left - here)
         }
     }
@@ -178,7 +180,6 @@ extension QCOW2Core {
     ) throws {
         mark(offset, bytes: UInt64(l1.count) * 8, "an L1 table", &counts, &report, size)
         guard counts.admitsTable(UInt64(l1.count) * 8, fileSize: size) else { return report.corrupt("L1 tables overlap") }
-        var next: UInt64 = 0
         var walked: Set<UInt64> = []
         for (index, entry) in l1.enumerated() where entry & QCOW2Entry.offsetMask != 0 {
             try progress.check()
@@ -193,11 +194,50 @@ extension QCOW2Core {
                 continue
             }
             let words = try tables[place]?.words ?? QCOW2Core.words(file, at: place, count: Int(geometry.clusterSize / 8))
+            count(l2: words, isActive: isActive, &counts, &report, size)
+            if isActive { progress.advance(to: UInt64(index + 1) * geometry.l2Coverage) }
+        }
+    }
+
+    /// Counts what the entries of an L2 table point at.
+    private func count(
+        l2 words: [UInt64], isActive: Bool, _ counts: inout QCOW2Counts, _ report: inout QCOW2CheckReport, _ size: UInt64
+    ) {
+        // Where the next data cluster would lie that is not fragmented; each table begins anew, as qemu-img has it.
+        var next: UInt64 = 0
+        guard !geometry.extended, dataFile === file else {
             for word in stride(from: 0, to: words.count, by: geometry.entryWords) {
                 let bitmap = geometry.extended ? words[word + 1] : 0
                 count(entry: words[word], bitmap, isActive: isActive, &counts, &report, size, &next)
             }
-            if isActive { progress.advance(to: UInt64(index + 1) * geometry.l2Coverage) }
+            return
+        }
+        let clusterSize = geometry.clusterSize
+        var word = 0
+        while word < words.count {
+            let entry = words[word], place = entry & QCOW2Entry.offsetMask
+            // Plain data clusters that lie one behind the other are counted as one: nearly all of nearly every image.
+            var end = word + 1
+            if place != 0, entry & ~QCOW2Entry.copied == place, place % clusterSize == 0, place < size {
+                var expected = place &+ clusterSize
+                while end < words.count, words[end] & ~QCOW2Entry.copied == expected, expected < size {
+                    end += 1
+                    expected &+= clusterSize
+                }
+            }
+            if entry == 0 {
+                while end < words.count, words[end] == 0 { end += 1 }
+            } else if end - word > 1 {
+                counts.add(place / clusterSize, count: UInt64(end - word))
+                if isActive {
+                    report.allocatedClusters += UInt64(end - word)
+                    if next != 0, place != next { report.fragmentedClusters += 1 }
+                    next = place + UInt64(end - word) * clusterSize
+                }
+            } else {
+                count(entry: entry, 0, isActive: isActive, &counts, &report, size, &next)
+            }
+            word = end
         }
     }
 

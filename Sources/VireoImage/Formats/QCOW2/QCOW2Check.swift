@@ -34,6 +34,10 @@ extension QCOW2Core {
                 let cluster = number * perBlock + first
                 let used = counts.chunk(at: cluster - cluster % UInt64(QCOW2Counts.chunk))
                 if used == nil, block?.isEmpty(some) ?? true { continue }
+                if let used, let block, some.count == used.count, block.holds(used, from: Int(first)) {
+                    if let last = used.lastIndex(where: { $0 > 0 }) { end = cluster + UInt64(last - used.startIndex) + 1 }
+                    continue
+                }
                 var place = (used?.startIndex ?? 0) + Int(cluster % UInt64(QCOW2Counts.chunk))
                 for index in some {
                     let (stored, counted) = (block?[Int(index)] ?? 0, UInt64(used?[place] ?? 0))
@@ -50,14 +54,17 @@ extension QCOW2Core {
     private func checkCopiedFlags(_ report: inout QCOW2CheckReport) throws {
         let table = try refcountTable()
         var cached: (number: UInt64, block: QCOW2RefcountBlock?) = (.max, nil)
+        // Shifts, as this is asked of every cluster: these are powers of two.
+        let clusterBits = UInt64(geometry.clusterBits), perBlock = geometry.refcountsPerBlock
+        let blockBits = UInt64(perBlock.trailingZeroBitCount)
         func refcount(_ offset: UInt64) throws -> UInt64 {
-            let cluster = offset / geometry.clusterSize
-            let number = cluster / geometry.refcountsPerBlock
+            let cluster = offset >> clusterBits
+            let number = cluster >> blockBits
             if cached.number != number {
                 let place = number < UInt64(table.count) ? table[Int(number)] & ~511 : 0
                 cached = (number, place == 0 || place % geometry.clusterSize != 0 ? nil : try refcountBlock(at: place))
             }
-            return cached.block?[Int(cluster % geometry.refcountsPerBlock)] ?? 0
+            return cached.block?[Int(cluster & (perBlock - 1))] ?? 0
         }
         for (index, entry) in l1.enumerated() {
             let place = entry & QCOW2Entry.offsetMask

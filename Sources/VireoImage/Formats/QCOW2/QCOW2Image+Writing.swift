@@ -11,6 +11,34 @@ extension QCOW2Image: WritableDiskImage {
         }
     }
 
+    package func writeDifferences(
+        _ bytes: UnsafeRawBufferPointer, at offset: UInt64, below: ImageChain?, scratch: UnsafeMutableRawBufferPointer
+    ) throws -> Int {
+        var same = 0
+        // Looking and writing are one step: a cluster that another writer moved in between would be read where it no longer is.
+        try changing(below) { writer in
+            try check(offset, UInt64(bytes.count))
+            var done = 0
+            while done < bytes.count {
+                let position = offset + UInt64(done)
+                let extent = try writer.core.extent(at: position, limit: UInt64(bytes.count - done))
+                let part = UnsafeRawBufferPointer(rebasing: bytes[done..<done + Int(extent.length)])
+                done += part.count
+                guard case .data(let place) = extent.content, part.count <= scratch.count else {
+                    try writer.write(part, at: position, below: below)
+                    continue
+                }
+                let there = UnsafeMutableRawBufferPointer(rebasing: scratch[..<part.count])
+                try place.file.readPadded(into: there, at: place.offset)
+                same += try RawBytes.differences(part, UnsafeRawBufferPointer(there), pieces: 4096) { run in
+                    try writer.write(
+                        UnsafeRawBufferPointer(rebasing: part[run]), at: position + UInt64(run.lowerBound), below: below)
+                }
+            }
+        }
+        return same
+    }
+
     package func writeZeros(_ range: Range<UInt64>, unmap: Bool, below: ImageChain?) throws {
         try changing(below) { writer in
             try check(range.lowerBound, range.upperBound - range.lowerBound)
@@ -39,6 +67,23 @@ extension QCOW2Image: WritableDiskImage {
     }
 
     package func close() throws { try flush() }
+
+    /// Gives all clusters of a guest range that shows zeros a place, as `create` does with the same preallocation. The image stands on
+    /// nothing. What it has already stays where it is.
+    package func preallocate(
+        _ range: Range<UInt64>, _ preallocation: QCOW2Options.Preallocation, progress: ImageProgress = ImageProgress()
+    ) throws {
+        guard preallocation != .off, !range.isEmpty else { return }
+        try writing { writer in
+            try check(range.lowerBound, range.upperBound - range.lowerBound)
+            guard writer.core.header.backingName == nil else {
+                throw ImageError(
+                    .unsupported, "space cannot be reserved in front of a backing file: it would hide the file's data",
+                    path: file.path)
+            }
+            try writer.preallocate(range) { try NewImage.reserve(file, $0, preallocation, progress) }
+        }
+    }
 
     /// Runs a change of guest data, which needs to see what is below.
     private func changing(_ below: ImageChain?, _ body: (QCOW2Writer) throws -> Void) throws {

@@ -32,9 +32,9 @@ package final class QCOW2Image: DiskImage, @unchecked Sendable {
 
     /// The header alone.
     package static func header(of file: any ImageFile, _ limits: ImageLimits = ImageLimits()) throws -> QCOW2Header {
-        // One page is enough for nearly all; the first cluster is the whole of it.
-        let head = try file.bytes(at: 0, count: 4096)
-        if head.count >= 24, head[23] > 12, head[23] <= 21, head[20...22].allSatisfy({ $0 == 0 }), !QCOW2Header.isWhole(head) {
+        // This is enough for nearly all; the first cluster is the whole of it.
+        let head = try file.bytes(at: 0, count: 1024)
+        if head.count >= 24, head[23] > 10, head[23] <= 21, head[20...22].allSatisfy({ $0 == 0 }), !QCOW2Header.isWhole(head) {
             return try naming(file.path) {
                 try QCOW2Header(reading: file.bytes(at: 0, count: 1 << Int(head[23])), limits: limits)
             }

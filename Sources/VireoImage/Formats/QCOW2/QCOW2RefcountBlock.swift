@@ -40,6 +40,17 @@ struct QCOW2RefcountBlock {
         }
     }
 
+    /// Whether the refcounts from `first` on are exactly these.
+    func holds(_ counts: ArraySlice<UInt32>, from first: Int) -> Bool {
+        guard order == 4 else { return counts.enumerated().allSatisfy { self[first + $0.offset] == UInt64($0.element) } }
+        return bytes.withUnsafeBytes { bytes in
+            let stored = bytes[(first * 2)..<(first + counts.count) * 2].bindMemory(to: UInt16.self)
+            return counts.withUnsafeBufferPointer { counts in
+                counts.indices.allSatisfy { UInt32(UInt16(bigEndian: stored[$0])) == counts[$0] }
+            }
+        }
+    }
+
     /// Whether nothing is counted in a range that begins and ends with a byte, or with the block.
     func isEmpty(_ range: Range<UInt64>) -> Bool {
         let first = Int(range.lowerBound) << order / 8, last = (Int(range.upperBound) << order + 7) / 8

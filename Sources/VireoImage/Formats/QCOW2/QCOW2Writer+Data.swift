@@ -130,7 +130,8 @@ extension QCOW2Writer {
         }
     }
 
-    private func set(_ table: QCOW2Table, _ index: Int, _ place: UInt64, bitmap: UInt64, zeros: UInt64 = 0) {
+    /// Has an entry point at a place of this image's own.
+    func set(_ table: QCOW2Table, _ index: Int, _ place: UInt64, bitmap: UInt64, zeros: UInt64 = 0) {
         let word = index * geometry.entryWords
         if table.words[word] != place | QCOW2Entry.copied { table.set(word, to: place | QCOW2Entry.copied) }
         if geometry.extended, table.words[word + 1] != zeros << 32 | bitmap { table.set(word + 1, to: zeros << 32 | bitmap) }

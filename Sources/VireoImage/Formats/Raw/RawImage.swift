@@ -39,6 +39,21 @@ extension RawImage: WritableDiskImage {
         try file.write(bytes, at: offset)
     }
 
+    package func writeDifferences(
+        _ bytes: UnsafeRawBufferPointer, at offset: UInt64, below: ImageChain?, scratch: UnsafeMutableRawBufferPointer
+    ) throws -> Int {
+        try check(offset, UInt64(bytes.count))
+        guard bytes.count <= scratch.count else {
+            try write(bytes, at: offset, below: below)
+            return 0
+        }
+        let there = UnsafeMutableRawBufferPointer(rebasing: scratch[..<bytes.count])
+        try file.readPadded(into: there, at: offset)
+        return try RawBytes.differences(bytes, UnsafeRawBufferPointer(there), pieces: 4096) { run in
+            try write(UnsafeRawBufferPointer(rebasing: bytes[run]), at: offset + UInt64(run.lowerBound), below: below)
+        }
+    }
+
     package func writeZeros(_ range: Range<UInt64>, unmap: Bool, below: ImageChain?) throws {
         try check(range.lowerBound, range.upperBound - range.lowerBound)
         try file.zero(range, unmap ? .punchHole : .keepSpace)
