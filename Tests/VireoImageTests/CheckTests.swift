@@ -20,7 +20,7 @@ struct CheckTests {
         try QemuImg.must("create", "-q", "-f", "qcow2", "-o", options, path, "6M")
         try QemuImg.io(
             path, "write -P 1 0 1M", "write -P 2 3M 1M", "write -P 3 2M 1M", "write -P 4 1900k 3000", "write -P 5 5M 100k",
-            "write -c -P 6 5M \(cluster)", "write -P 7 4200k 300k", "discard 2100k 64k", "write -P 8 2M 512k")
+            "write -c -P 6 5600k \(cluster)", "write -P 7 4200k 300k", "discard 2100k 64k", "write -P 8 2M 512k")
         let theirs = try QemuImg.json("check", "--output=json", path)
         let image = try #require(
             try ImageChain.open(path, format: .qcow2, OpenContext(policy: .standalone)).top as? QCOW2Image)
