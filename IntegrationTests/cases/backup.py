@@ -3,12 +3,13 @@
 """Backups that the daemon keeps: chains of increments, whatever happens in between, and disks of domains that are shut off."""
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 
-from harness import test
+from harness import Skip, test
 from harness.guest import disk_xml, domain_xml
 
 MIB = 1 << 20
@@ -21,13 +22,13 @@ def tool(*command):
 class Machine:
     """A domain whose disks are written through QEMU, beside raw images that say what they have to hold."""
 
-    def __init__(self, t, host, name, disks=("vda",), size="16M"):
+    def __init__(self, t, host, name, disks=("vda",), size="16M", devices=""):
         self.t, self.host, self.name, self.disks, self.size = t, host, name, list(disks), size
         self.step = 0
         for target in disks:
             self.make(target)
         host.define(domain_xml(t.assets, name, boots=False, memory_mib=32,
-                               devices="".join(disk_xml(self.image(target), target=target) for target in disks)))
+                               devices=devices + "".join(disk_xml(self.image(target), target=target) for target in disks)))
 
     def image(self, target):
         return self.t.path("%s-%s.qcow2" % (self.name, target))
@@ -461,3 +462,180 @@ def cancelled(t):
     machine.write()
     machine.taken("--name", "b4", vda="on b3")
     machine.check("after both were killed")
+
+
+@test("A compressed backup is smaller and the same, of a machine that runs and of one that is off, everything and increments")
+def compressed(t):
+    host = t.daemon()
+    machine = Machine(t, host, "small", ("vda",))
+    said = host.vireo("backup", "create", "small", "--raw", "--compress", fails=True)
+    t.true("cannot be compressed" in said, said)
+    for state in ("shut off", "running"):
+        if state == "running":
+            machine.start()
+        full = machine.taken("--name", state[0] + "1", "--full", "--compress", vda="asked")
+        t.true(full["compressed"], "what the backup says")
+        # 4 MiB of two bytes.
+        t.less(size(full["disks"][0]["path"]), MIB, "bytes of a backup of a machine that is " + state)
+        if state == "shut off":
+            machine.start()
+            machine.write()
+            host.virsh("destroy", "small")
+        else:
+            machine.write()
+        machine.taken("--name", state[0] + "2", "--compress", vda="on %s1" % state[0])
+        plain = machine.taken("--name", state[0] + "3", vda="on %s2" % state[0])
+        t.true(not plain["compressed"], "what the backup says")
+    machine.check("compressed ones")
+    host.virsh("destroy", "small")
+    host.vireo("backup", "restore", "small", "s2", "--over")
+    tool("qemu-img", "compare", "-f", "raw", "-F", "qcow2", machine.kept("s2", "vda"), machine.image("vda"))
+
+
+@test("UEFI variables go with a backup, are checked with it, set back with the disks, and go with it")
+def variables(t):
+    if not os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"):
+        raise Skip("no UEFI firmware")
+    host = t.daemon()
+    machine = Machine(t, host, "vars", ("vda",))
+    host.define(host.virsh("dumpxml", "vars", "--inactive").replace("<os>", "<os firmware='efi'>"))
+    machine.start()
+    nvram = re.search(r"<nvram[^>]*>([^<]+)<", host.virsh("dumpxml", "vars")).group(1)
+    host.virsh("destroy", "vars")
+    with open(nvram, "rb") as file:
+        before = file.read()
+    backup = machine.taken("--name", "b1")
+    t.equal([entry["kind"] for entry in backup["variables"]], ["nvram"])
+    copy = backup["variables"][0]["path"]
+    with open(copy, "rb") as file:
+        t.equal(file.read() == before, True, "the copy is what it was")
+    machine.check("with variables")
+    changed = b"changed" + before[7:]
+    with open(nvram, "r+b") as file:
+        file.write(b"changed")
+    owner = os.stat(nvram).st_uid
+    plan = json.loads(host.vireo("backup", "restore", "vars", "b1", "--over", "--dry-run", "--json"))
+    t.equal(sorted(plan["written"]), sorted([machine.image("vda"), nvram]))
+    # Only disks that are named: the firmware stays as it is.
+    host.vireo("backup", "restore", "vars", "b1", "--over", "--disk", "vda")
+    with open(nvram, "rb") as file:
+        t.equal(file.read() == changed, True, "left alone")
+    host.vireo("backup", "restore", "vars", "b1", "--over")
+    with open(nvram, "rb") as file:
+        t.equal(file.read() == before, True, "set back")
+    t.equal(os.stat(nvram).st_uid, owner, "whose it is")
+    machine.start()
+    host.virsh("destroy", "vars")
+    host.vireo("backup", "restore", "vars", "b1", "--as", "other", "--to", t.path("other"))
+    host.virsh("start", "other")
+    host.virsh("destroy", "other")
+    with open(copy, "r+b") as file:
+        file.write(b"broken")
+    t.true("'%s' was changed" % copy in host.vireo("backup", "verify", "vars", fails=True), "a changed copy is found")
+    host.vireo("backup", "rm", "vars", "b1")
+    t.true(not os.path.exists(copy), "the copy is gone")
+
+
+# Troubles of the long chain of backups, each followed by one.
+TROUBLES = ("kill QEMU", "reset the host", "kill the daemon", "plug a disk in", "snapshot", "delete a snapshot", "stop and start", "shut off")
+POINTS = int(os.environ.get("VIREO_BACKUP_POINTS") or 12)
+SEED = int(os.environ.get("VIREO_BACKUP_SEED") or 1)
+
+
+class Troubled(Machine):
+    """A machine to which things happen that backups have to bear."""
+
+    def happen(self, trouble):
+        host, name = self.host, self.name
+        if trouble in ("kill QEMU", "reset the host") and self.is_running():
+            if trouble == "reset the host":
+                pid = host.qemu(name)
+                host.kill()
+                os.kill(pid, signal.SIGKILL)
+                self.t.wait(lambda: not os.path.exists("/proc/%d" % pid), 10, "QEMU to be gone")
+                host.start()
+                self.t.wait(lambda: host.virsh("domstate", name) == "shut off", 20, "the end to be seen")
+            else:
+                self.kill_qemu()
+        elif trouble == "kill the daemon":
+            host.restart()
+        elif trouble == "plug a disk in" and len(self.disks) < 3:
+            target = "vd" + "abcd"[len(self.disks)]
+            self.make(target)
+            self.disks.append(target)
+            with open(self.t.path("disk.xml"), "w", encoding="utf-8") as file:
+                file.write(disk_xml(self.image(target), target=target))
+            host.virsh("attach-device", name, self.t.path("disk.xml"), "--persistent")
+        elif trouble == "snapshot" and len(self.snapshots()) < 5:
+            self.number = getattr(self, "number", 0) + 1
+            host.virsh("snapshot-create-as", name, "s%d" % self.number, "--disk-only", "--atomic")
+        elif trouble == "delete a snapshot" and self.snapshots():
+            host.virsh("snapshot-delete", name, self.snapshots()[len(self.snapshots()) // 2])
+        elif trouble == "stop and start" and self.is_running():
+            host.virsh("destroy", name)
+            host.virsh("start", name)
+        elif trouble == "shut off" and self.is_running():
+            host.virsh("destroy", name)
+
+    def snapshots(self):
+        return self.host.virsh("snapshot-list", self.name, "--name").split()
+
+    def is_running(self):
+        return self.host.virsh("domstate", self.name) == "running"
+
+    def forget_oldest(self):
+        """Keeps the number of files small; what is left has to be whole all the same."""
+        backups = self.backups()
+        if len(backups) > 8:
+            self.host.vireo("backup", "rm", self.name, backups[random.Random(len(backups)).randrange(len(backups) - 1)]["name"])
+
+
+@test("A chain of backups is whole after every one of many troubles, in any order, without a hand on it (R26)",
+      seconds=max(240, POINTS * 15))
+def troubled(t):
+    host = t.daemon()
+    # Places for the disks that are plugged in.
+    machine = Troubled(t, host, "hard", ("vda",), devices="<controller type='pci' index='0' model='pcie-root'/>" + "".join(
+        "<controller type='pci' index='%d' model='pcie-root-port'/>" % number for number in range(1, 10)))
+    dice = random.Random(SEED)
+    kinds, told = {True: 0, False: 0}, []
+    for number in range(POINTS):
+        trouble = dice.choice(TROUBLES)
+        if trouble != "shut off" and not machine.is_running():
+            machine.start()
+        if machine.is_running():
+            for target in machine.disks:
+                machine.write(target, number=dice.randrange(15))
+        machine.happen(trouble)
+        if machine.is_running() and dice.random() < 0.7:
+            machine.write(dice.choice(machine.disks), number=dice.randrange(15))
+        told = (told + [trouble])[-8:]
+        backup = machine.taken("--name", "b%d" % number)
+        kinds[backup["incremental"]] += 1
+        machine.forget_oldest()
+        if number % 5 == 4 or number == POINTS - 1:
+            machine.check("seed %d, %d, after %s" % (SEED, number, ", ".join(told)))
+    print("    seed %d: %d backups, %d of them with increments" % (SEED, POINTS, kinds[True]))
+    t.true(kinds[True] > 0, "some are increments")
+
+
+@test("A backup of a guest whose file systems are held still says so, and one that nobody can hold still is not made")
+def quiesced(t):
+    host = t.daemon()
+    machine = Machine(t, host, "still", ("vda",))
+    said = host.vireo("backup", "create", "still", "--quiesce", fails=True)
+    t.true("does not run" in said, said)
+    machine.start()
+    host.vireo("backup", "create", "still", "--quiesce", fails=True)
+    t.equal(machine.backups(), [])
+    host.define(domain_xml(t.assets, "agent", memory_mib=128, agent=True, devices=disk_xml(machine.image("vda")).replace(
+        machine.image("vda"), t.path("agent.qcow2"))))
+    tool("qemu-img", "create", "-q", "-f", "qcow2", t.path("agent.qcow2"), "16M")
+    host.virsh("start", "agent")
+    t.wait(lambda: host.run(["virsh", "-q", "-c", host.uri, "guestinfo", "agent", "--os"])[0] == 0, 90, "the agent to answer")
+    backup = json.loads(host.vireo("backup", "create", "agent", "--name", "b1", "--quiesce", "--json", seconds=60))
+    t.true(backup["quiesced"], "what the backup says")
+    t.true("held still" in host.vireo("backup", "show", "agent", "b1"), "what people are told")
+    status = host.virsh("qemu-agent-command", "agent", '{"execute":"guest-fsfreeze-status"}')
+    t.true("thawed" in status, "the guest writes again: " + status)
+    t.true(not json.loads(host.vireo("backup", "create", "agent", "--json", seconds=60))["quiesced"], "not unless it is asked for")

@@ -13,7 +13,9 @@ enum BackupJSON {
             ("state", .string(entry.state.rawValue)), ("createdAt", .string(Timestamp.text(entry.createdAt))),
             ("completedAt", entry.completedAt.map { .string(Timestamp.text($0)) }), ("wasRunning", .bool(entry.isLive)),
             ("incremental", .bool(entry.disks.contains { $0.base != nil })), ("checkpoint", .optional(entry.checkpoint)),
+            ("quiesced", .bool(entry.isQuiesced == true)), ("compressed", .bool(entry.isCompressed == true)),
             ("owner", .string(entry.owner)), ("disks", .array(entry.disks.map(disk))),
+            ("variables", .array((entry.variables ?? []).map(variables))),
         ])
     }
 
@@ -22,6 +24,13 @@ enum BackupJSON {
             ("target", .string(disk.target)), ("path", .string(disk.path)), ("format", .string(disk.format)),
             ("sizeBytes", JSONValue(disk.size)), ("fileBytes", .optional(disk.fileSize)), ("sha256", .optional(disk.digest)),
             ("base", .optional(disk.base)), ("reason", .optional(disk.reason)),
+        ])
+    }
+
+    private static func variables(_ file: BackupEntry.Variables) -> JSONValue {
+        .members([
+            ("kind", .string(file.kind.rawValue)), ("path", .string(file.path)), ("fileBytes", .optional(file.fileSize)),
+            ("sha256", .optional(file.digest)),
         ])
     }
 

@@ -18,7 +18,15 @@ extension OpenAPISchemas {
               "completedAt": {"type": "string", "format": "date-time"},
               "wasRunning": {"type": "boolean"}, "incremental": {"type": "boolean"},
               "checkpoint": {"type": "string", "description": "What the next increment starts from."},
-              "owner": {"type": "string"},
+              "quiesced": {"type": "boolean", "description": "Whether the guest's agent held its file systems still."},
+              "compressed": {"type": "boolean"}, "owner": {"type": "string"},
+              "variables": {"type": "array", "description": "What the firmware and the TPM keep in files.", "items": {
+                "type": "object", "required": ["kind", "path"],
+                "properties": {
+                  "kind": {"enum": ["nvram", "tpm"]}, "path": {"type": "string"},
+                  "fileBytes": {"type": "integer", "minimum": 0}, "sha256": {"type": "string"}
+                }
+              }},
               "disks": {"type": "array", "items": {
                 "type": "object", "required": ["target", "path", "format", "sizeBytes"],
                 "properties": {
@@ -42,6 +50,8 @@ extension OpenAPISchemas {
               "directory": {"type": "string", "description": "Absolute; where the last backup is if not given."},
               "full": {"type": "boolean", "default": false, "description": "Copy everything in any case."},
               "raw": {"type": "boolean", "default": false, "description": "Copies of everything as raw images."},
+              "quiesce": {"type": "boolean", "default": false, "description": "Have the guest's agent hold its file systems still at that moment."},
+              "compress": {"type": "boolean", "default": false, "description": "Compress the data; not with 'raw'."},
               "disks": {"type": "array", "items": {"type": "string"}, "description": "Targets; all writable disks if not given."},
               "keep": {"type": "integer", "minimum": 1, "description": "Then remove all but the latest so many."},
               "keepDays": {"type": "integer", "minimum": 1, "description": "Then remove those that are older than so many days."}

@@ -45,6 +45,8 @@ enum BackupRoutes {
         wanted.directory = try body.string("directory")
         wanted.isFull = try body.bool("full") ?? false
         wanted.isRaw = try body.bool("raw") ?? false
+        wanted.quiesces = try body.bool("quiesce") ?? false
+        wanted.compresses = try body.bool("compress") ?? false
         wanted.disks = try body.strings("disks", limit: 256)
         wanted.retention = try retention(&body)
         try body.finish()

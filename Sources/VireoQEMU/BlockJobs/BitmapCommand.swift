@@ -38,13 +38,14 @@ package enum BackupAction {
     ///   - bitmap: what is copied; nil for everything.
     ///   - isPull: whether only what the guest is about to overwrite is copied: the rest is read through the node.
     package static func backup(
-        id: String, device: String, target: String, bitmap: String?, isPull: Bool
+        id: String, device: String, target: String, bitmap: String?, isPull: Bool, compresses: Bool = false
     ) -> JSONValue {
         var data = JSONObject([
             ("job-id", .string(id)), ("device", .string(device)), ("target", .string(target)),
             ("sync", isPull ? "none" : bitmap == nil ? "full" : "incremental"), ("auto-finalize", true), ("auto-dismiss", false),
         ])
         if let bitmap, !isPull { data["bitmap"] = .string(bitmap) }
+        if compresses { data["compress"] = true }
         return action("blockdev-backup", data)
     }
 

@@ -53,7 +53,8 @@ extension DomainActor {
     ///
     /// - Parameter name: of the backup in the catalogue, which is told how it ends; nil for none.
     func beginBackup(
-        _ wanted: DomainBackup, _ checkpoint: Checkpoint?, reusesFiles: Bool, owner: String, catalogued name: String? = nil
+        _ wanted: DomainBackup, _ checkpoint: Checkpoint?, reusesFiles: Bool, compresses: Bool = false, owner: String,
+        catalogued name: String? = nil
     ) async throws {
         try requireActive()
         guard run?.details.backup == nil else {
@@ -74,7 +75,8 @@ extension DomainActor {
             for (position, entry) in (backup.disks ?? []).enumerated() where entry.isIncluded != false {
                 guard let disk = disks[entry.target] else { continue }
                 let number = try newLayerNumber()
-                let part = try await prepare(entry, disk, number, backup, bitmaps[entry.target] ?? [], reusesFiles: reusesFiles)
+                let part = try await prepare(
+                    entry, disk, number, backup, bitmaps[entry.target] ?? [], reusesFiles: reusesFiles, compresses: compresses)
                 record.parts.append(part.record)
                 plan.steps += part.opening.steps
                 actions += part.actions
@@ -208,7 +210,7 @@ extension DomainActor {
 
     private func prepare(
         _ entry: DomainBackup.Entry, _ disk: Disk, _ number: Int, _ backup: DomainBackup, _ bitmaps: [LayerBitmap],
-        reusesFiles: Bool
+        reusesFiles: Bool, compresses: Bool
     ) async throws -> PreparedPart {
         let (top, path) = (disk.source.index ?? 0, entry.path ?? "")
         var part = BackupRecord.Part(
@@ -236,7 +238,8 @@ extension DomainActor {
             let target = BlockNodes.formatNode(number)
             actions.append(
                 BackupAction.backup(
-                    id: part.job, device: try BlockNodes.top(of: disk), target: target, bitmap: part.bitmap, isPull: isPull))
+                    id: part.job, device: try BlockNodes.top(of: disk), target: target, bitmap: part.bitmap, isPull: isPull,
+                    compresses: compresses))
             var exports: [MonitorCommand] = []
             if isPull {
                 let id = BackupRecord.exportID(of: disk.target)

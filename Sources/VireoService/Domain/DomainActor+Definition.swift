@@ -175,10 +175,9 @@ extension DomainActor {
 
     /// Where the variables of firmware that is chosen at each start are kept.
     func defaultNVRAM(of definition: Domain) -> String? {
-        guard definition.os.firmware == .efi else { return nil }
-        let component = name.pathComponent(limit: 100)
-        let base = component == name.text ? name.text : "\(name.pathComponent())-\(uuid)"
-        return hypervisor.configuration.paths.nvram.appending("\(base)_VARS.fd").string
+        var own = definition
+        (own.name, own.uuid) = (name, uuid)
+        return NVRAMFile.defaultPath(of: own, below: hypervisor.configuration.paths.nvram)
     }
 
     private func removeTPMState() async {

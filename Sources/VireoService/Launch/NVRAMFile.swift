@@ -8,6 +8,15 @@ import VireoQEMU
 
 /// The file with the variables of a domain's UEFI firmware.
 enum NVRAMFile {
+    /// Where it lies when the definition does not say: as libvirt, by the domain's name. Nil where the firmware is not chosen for it, or
+    /// without a UUID.
+    static func defaultPath(of definition: Domain, below directory: FilePath) -> String? {
+        guard definition.os.firmware == .efi, let uuid = definition.uuid else { return nil }
+        let name = definition.name
+        let base = name.pathComponent(limit: 100) == name.text ? name.text : "\(name.pathComponent())-\(uuid)"
+        return directory.appending("\(base)_VARS.fd").string
+    }
+
     /// Makes it from its template where it is not there, or when `reset` asks for fresh variables.
     ///
     /// - Throws: `operationFailed` when there is no template to make it from, or the file cannot be written.

@@ -13,6 +13,15 @@ enum SoftwareTPM {
     private static let keyDescriptor: CInt = 3
     private static let binaries: [FilePath] = ["/usr/bin/swtpm", "/usr/local/bin/swtpm"]
 
+    /// Where swtpm keeps what the emulated TPM of a domain holds; nil for a domain without one, or without a UUID.
+    static func stateFile(of definition: Domain, below directory: FilePath) -> String? {
+        guard let emulator = definition.tpmEmulator, let uuid = definition.uuid else { return nil }
+        let own = directory.appending(uuid.description)
+        return emulator.version == .v1
+            ? own.appending("tpm1.2").appending("tpm-00.permall").string
+            : own.appending("tpm2").appending("tpm2-00.permall").string
+    }
+
     /// Starts swtpm listening at `socket`, with its state below `state`.
     ///
     /// - Parameters:

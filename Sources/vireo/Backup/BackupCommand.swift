@@ -84,13 +84,21 @@ struct BackupCreateCommand: DaemonCommand {
     @Flag(name: .long, help: "Write copies of everything as raw images.")
     var raw = false
 
+    @Flag(name: .long, help: "Compress the data; not with --raw.")
+    var compress = false
+
+    @Flag(name: .long, help: "Have the guest's agent hold its file systems still for that moment, or fail.")
+    var quiesce = false
+
     @Option(name: .long, help: ArgumentHelp("Only this disk, as 'vda'; can be given more than once.", valueName: "disk"))
     var disk: [String] = []
 
     @OptionGroup(title: "Then remove older ones") var retention: RetentionOptions
 
     func run() async throws {
-        var body = JSONObject([("full", .bool(full)), ("raw", .bool(raw))])
+        var body = JSONObject([
+            ("full", .bool(full)), ("raw", .bool(raw)), ("compress", .bool(compress)), ("quiesce", .bool(quiesce)),
+        ])
         if let name { body["name"] = .string(name) }
         if let to { body["directory"] = .string(FilePath(to).lexicallyAbsolute.string) }
         if !disk.isEmpty { body["disks"] = .array(disk.map { .string($0) }) }
@@ -171,7 +179,7 @@ struct BackupShowCommand: DaemonCommand {
         let state = backup["wasRunning"]?.boolValue == true ? "running" : "shut off"
         var lines = [
             "Backup \(text("name")) of \(backup["domain"]?["name"]?.stringValue ?? ""): \(text("state"))",
-            "Taken: \(text("createdAt")), \(state)",
+            "Taken: \(text("createdAt")), \(state)\(backup["quiesced"]?.boolValue == true ? ", file systems held still" : "")",
         ]
         for disk in backup["disks"]?.arrayValue ?? [] {
             let what =
@@ -181,6 +189,10 @@ struct BackupShowCommand: DaemonCommand {
             lines.append("Disk \(disk["target"]?.stringValue ?? ""): \(what)")
             lines.append("  \(disk["path"]?.stringValue ?? "")\(size)")
             if let digest = disk["sha256"]?.stringValue { lines.append("  sha256 \(digest)") }
+        }
+        for file in backup["variables"]?.arrayValue ?? [] {
+            lines.append(file["kind"]?.stringValue == "tpm" ? "State of the TPM" : "Variables of the firmware")
+            lines.append("  \(file["path"]?.stringValue ?? "")")
         }
         return lines
     }

@@ -38,6 +38,20 @@ package struct BackupEntry: Codable, Hashable, Sendable {
         package var digest: String?
     }
 
+    /// What the firmware or the TPM keeps in a file beside the disks.
+    package struct Variables: Codable, Hashable, Sendable {
+        package enum Kind: String, Codable, Hashable, Sendable { case nvram, tpm }
+
+        package var kind: Kind
+        /// The copy.
+        package var path: String
+        /// Where it was copied from.
+        var source: String
+        /// Bytes and SHA-256 of the copy; nil until they are known.
+        package var fileSize: UInt64?
+        package var digest: String?
+    }
+
     package var domain: DomainUUID
     package var domainName: String
     package var name: String
@@ -50,11 +64,20 @@ package struct BackupEntry: Codable, Hashable, Sendable {
     /// The checkpoint since which the next increment is recorded; nil once a later backup has one.
     package var checkpoint: String?
     package var disks: [Disk]
+    /// Nil in what earlier versions stored.
+    package var variables: [Variables]?
+    /// Whether the guest's agent held its file systems still at that moment; nil in what earlier versions stored.
+    package var isQuiesced: Bool?
+    /// Whether the data in the files is compressed; nil in what earlier versions stored.
+    package var isCompressed: Bool?
     /// What the domain was, with its secrets.
     package var xml: String
     package var owner: String
 
     package func disk(_ target: String) -> Disk? { disks.first { $0.target == target } }
+
+    /// The paths of all of its files.
+    package var files: [String] { disks.map(\.path) + (variables ?? []).map(\.path) }
 
     /// For messages.
     package var title: String { "backup '\(name)' of domain '\(domainName)'" }
@@ -84,6 +107,10 @@ package struct BackupRequest: Hashable, Sendable {
     package var isFull = false
     /// Whether copies of everything are raw images.
     package var isRaw = false
+    /// Whether the guest's agent holds its file systems still at the moment of the backup; only of a domain that runs.
+    package var quiesces = false
+    /// Whether the data is compressed; not in raw images.
+    package var compresses = false
     /// Targets; nil for all disks that the guest can write.
     package var disks: [String]?
     package var retention = BackupRetention()

@@ -111,6 +111,15 @@ enum BackupFiles {
         }
     }
 
+    /// Removes a file of a backup that did not come about, and what was to take its place when the daemon was killed.
+    static func discard(_ path: String) throws {
+        let (directory, name) = (FilePath(path).removingLastComponent(), FilePath(path).lastComponent?.string ?? "")
+        for unfinished in FileAccess.names(in: directory) where !name.isEmpty && unfinished.hasPrefix("\(name).new-") {
+            try FileAccess.remove(directory.appending(unfinished).string)
+        }
+        try FileAccess.remove(path)
+    }
+
     /// By its name alone where both lie in one directory, so that a directory of backups can be moved.
     private static func reference(_ base: (path: String, format: String), from path: String) -> BackingReference {
         let (below, above) = (FilePath(base.path), FilePath(path))
@@ -128,28 +137,47 @@ enum BackupFiles {
     }
 
     /// Copies a disk that no guest has, or what changed of it, into an image that was made for it.
-    static func copy(_ source: Source, to path: String, _ format: String, _ progress: ImageProgress) throws {
+    static func copy(
+        _ source: Source, to path: String, _ format: String, isCompressed: Bool, _ progress: ImageProgress
+    ) throws {
         try OfflineImages.translating("copy '\(source.path)' to '\(path)'") {
             let chain = try offline(source.path, source.format).open()
             guard let bitmap = source.bitmap else {
+                var options = ConvertOptions(format: ImageFormat(rawValue: format))
+                options.compressed = isCompressed
                 return try HostFiles(patience: patience).replace(path, sync: true) { file in
-                    try ImageConvert(
-                        chain, to: file, ConvertOptions(format: ImageFormat(rawValue: format)), progress: progress
-                    ).run(sync: true)
+                    try ImageConvert(chain, to: file, options, progress: progress).run(sync: true)
                 }
             }
             guard let changes = try chain.changes(since: bitmap) else {
                 throw ImageError(.corrupt, "what changed since '\(bitmap)' is not known", path: source.path)
             }
-            let target = try ImageChain.open(path, format: ImageFormat(rawValue: format), context(.write))
-            guard let top = target.top as? any WritableDiskImage else {
-                throw ImageError(.unsupported, "images of format '\(format)' are not written", path: path)
+            do {
+                let target = try ImageChain.open(path, format: ImageFormat(rawValue: format), context(.write))
+                guard let top = target.top as? any WritableDiskImage else {
+                    throw ImageError(.unsupported, "images of format '\(format)' are not written", path: path)
+                }
+                // In an image that stands alone zeros are written as such, too: they hide what somebody puts below it.
+                let below = try target.below() ?? ImageChain([RawImage(MemoryFile())])
+                try chain.copy(changes.ranges(diskSize: chain.virtualSize), into: top, below: below, progress: progress)
+                try top.close()
             }
-            // In an image that stands alone zeros are written as such, too: they hide what somebody puts below it.
-            let below = try target.below() ?? ImageChain([RawImage(MemoryFile())])
-            try chain.copy(changes.ranges(diskSize: chain.virtualSize), into: top, below: below, progress: progress)
-            try top.close()
+            if isCompressed { try compress(path, progress) }
         }
+    }
+
+    /// Writes the increment at `path` anew, compressed, on what it stands on. Nobody else writes to it: it is read without its lock, which
+    /// is taken for the new one.
+    private static func compress(_ path: String, _ progress: ImageProgress) throws {
+        do {
+            let chain = try ImageChain.open(path, format: .qcow2, context(.readUnsafely))
+            var options = ConvertOptions(format: .qcow2)
+            (options.compressed, options.backing) = (true, chain.top.backing)
+            try HostFiles(patience: patience).replace(path, sync: true) { file in
+                try ImageConvert(chain, to: file, options, progress: progress).run(sync: true)
+            }
+        }
+        try keepPrivate(path)
     }
 
     /// Makes one plain image of a backup, without anything below it.
@@ -205,6 +233,16 @@ enum BackupFiles {
             try OfflineImages.translating("remove '\(lower)'") { try FileAccess.remove(lower) }
         }
         try OfflineImages.keepNames(of: [upper, lower])
+    }
+
+    /// What is wrong with the copy of a file of the firmware or the TPM, in words; nothing for a sound one.
+    static func findings(
+        _ file: BackupEntry.Variables, readsAll: Bool, _ progress: ImageProgress
+    ) throws -> [String] {
+        guard let size = size(of: file.path) else { return ["'\(file.path)' is not there"] }
+        if let expected = file.fileSize, expected != size { return ["'\(file.path)' has \(size) bytes, not \(expected)"] }
+        guard readsAll, let expected = file.digest, try digest(file.path, progress).digest != expected else { return [] }
+        return ["'\(file.path)' was changed since it was written: its SHA-256 is another one"]
     }
 
     /// What is wrong with a file of a backup, in words; nothing for a sound one.

@@ -17,7 +17,7 @@ struct BackupRemoval: Hashable, Sendable {
     /// - Parameter entries: all backups of the domain, the oldest first.
     /// - Returns: nil where two increments stand on one file, so that it has to stay.
     init?(_ entry: BackupEntry, among entries: [BackupEntry]) {
-        (steps, changed) = ([], [])
+        (steps, changed) = ((entry.variables ?? []).map { .remove($0.path) }, [])
         for disk in entry.disks {
             let above = entries.filter { $0.disk(disk.target)?.base == entry.name }
             guard above.count <= 1 else { return nil }

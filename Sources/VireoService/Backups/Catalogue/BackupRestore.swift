@@ -115,15 +115,17 @@ extension DomainActor {
         if let unknown = targets?.first(where: { backup.disk($0) == nil }) {
             throw VireoError(.invalidArg, "\(backup.title) has no disk '\(unknown)'")
         }
+        // Where only some disks are set back the firmware goes on with what it has.
+        let variables = targets == nil ? try await places(of: backup) : []
         var restoration = BackupRestoration(files: SnapshotPreview())
-        restoration.files.written = parts.map(\.file.path)
+        restoration.files.written = parts.map(\.file.path) + variables.map(\.file.path)
         restoration.files.kept = backup.withBases(among: await hypervisor.backups.list(backup.domain)).flatMap {
             $0.disks.map(\.path)
         }
         restoration.files.kept += definition.flatMap { $0.layers.dropFirst().compactMap(\.source.path) }
         restoration.files = restoration.files.tidied()
         guard !dryRun, !parts.isEmpty else { return restoration }
-        let files = parts.map(\.file)
+        let files = parts.map(\.file) + variables.map(\.file)
         var entry = try await Journal(store: hypervisor.store).begin(
             BackupRestore(backup: backup.name, isNew: false, files: files), on: uuid)
         let work = parts.map { ($0.disk, $0.format, $0.file) }
@@ -134,6 +136,7 @@ extension DomainActor {
                     try Self.takeOver(file)
                     CrashPoint.reached(.backupRestoreFile)
                 }
+                for (copy, file) in variables { try Self.copy(copy, to: file) }
             }
             try await entry.advance(to: .switching)
         } catch {
@@ -144,6 +147,31 @@ extension DomainActor {
         try await switchRestored(files)
         try await entry.end()
         return restoration
+    }
+
+    /// Where the firmware and the TPM keep what is in the backup's copies; none for what the domain does not have.
+    private func places(of backup: BackupEntry) async throws -> [(copy: String, file: BackupRestore.File)] {
+        guard let definition = inactive else { return [] }
+        return (backup.variables ?? []).compactMap { variables in
+            let place =
+                switch variables.kind {
+                case .nvram: definition.os.nvram?.source?.path ?? defaultNVRAM(of: definition)
+                case .tpm: tpmState(of: definition)
+                }
+            return place.map { (variables.path, .init(made: "\($0).restored-\(backup.name)", path: $0)) }
+        }
+    }
+
+    /// Blocks.
+    private static func copy(_ copy: String, to file: BackupRestore.File) throws {
+        do {
+            let directory = FilePath(file.made).removingLastComponent()
+            if !FileAccess.exists(directory.string) { try FileAccess.makeDirectory(directory, mode: 0o711) }
+            try FileAccess.copy(copy, to: file.made, mode: 0o600, uid: nil, gid: nil)
+            try takeOver(file)
+        } catch {
+            throw VireoError(.systemError, "cannot set back the file '\(file.path)': \(error)", cause: error)
+        }
     }
 
     /// The new image belongs to whom the old one belonged. Blocks.
@@ -201,7 +229,6 @@ extension Hypervisor {
         var definition = try DomainXML.read(backup.xml).domain
         (definition.uuid, definition.name) = (uuid, name)
         for place in definition.devices.interfaces.indices { definition.devices.interfaces[place].mac = nil }
-        if definition.os.nvram?.source != nil { definition.os.nvram?.source = nil }
         let place = directory ?? configuration.paths.state.appending("images").appending(name.pathComponent()).string
         guard place.hasPrefix("/") else { throw VireoError(.invalidArg, "the directory is an absolute path, not '\(place)'") }
         var parts: [(disk: BackupEntry.Disk, format: String, path: String)] = []
@@ -223,20 +250,22 @@ extension Hypervisor {
             kept.append(disk)
         }
         definition.devices.disks = kept
+        let variables = places(of: backup, for: &definition, beside: "\(place)/\(name.pathComponent())")
         let work = parts
         let fill = definition
         var restoration = BackupRestoration(files: SnapshotPreview(), leftOut: leftOut)
-        restoration.files.written = parts.map(\.path)
+        restoration.files.written = parts.map(\.path) + variables.map(\.path)
         restoration.files.kept = backup.withBases(among: await backups.list(backup.domain)).flatMap { $0.disks.map(\.path) }
         restoration.files = restoration.files.tidied()
         try await BlockingWork.run(awaiting: "'\(place)'") {
-            for part in work where FileAccess.exists(part.path) {
-                throw VireoError(.operationInvalid, "'\(part.path)' is in the way; move it, or choose another directory")
+            for path in work.map(\.path) + variables.map(\.path) where FileAccess.exists(path) {
+                throw VireoError(.operationInvalid, "'\(path)' is in the way; move it, or choose another directory")
             }
         }
         guard !dryRun else { return restoration }
         let xml = DomainXML.write(fill, .storedInactive)
-        let files = work.map { BackupRestore.File(made: $0.path, path: $0.path) }
+        let files = (work.map(\.path) + variables.map(\.path)).map { BackupRestore.File(made: $0, path: $0) }
+        let user = ownership.user
         let entry = try await Journal(store: store).begin(BackupRestore(backup: backup.name, isNew: true, files: files), on: uuid)
         do {
             try await BlockingWork.run(awaiting: "'\(place)'") {
@@ -249,6 +278,11 @@ extension Hypervisor {
                     try images.run { try BackupFiles.extract(part.disk.path, part.disk.format, to: part.path, part.format, $0) }
                     CrashPoint.reached(.backupRestoreFile)
                 }
+                for (copy, path) in variables {
+                    let directory = FilePath(path).removingLastComponent()
+                    if !FileAccess.exists(directory.string) { try FileAccess.makeDirectory(directory, mode: 0o711) }
+                    try FileAccess.copy(copy, to: path, mode: 0o600, uid: user?.uid, gid: user?.gid)
+                }
             }
             _ = try await define(xml: xml, client: client)
             CrashPoint.reached(.backupRestoreDefined)
@@ -260,6 +294,33 @@ extension Hypervisor {
         }
         try await entry.end()
         return restoration
+    }
+
+    /// Where the firmware and the TPM of a new domain look for what is in the backup's copies.
+    ///
+    /// - Parameter stem: of a path that the definition gets for the firmware's variables, where the old one named one.
+    private func places(
+        of backup: BackupEntry, for definition: inout Domain, beside stem: String
+    ) -> [(copy: String, path: String)] {
+        var found: [(copy: String, path: String)] = []
+        let own = definition.os.nvram?.source != nil
+        if own { definition.os.nvram?.source = nil }
+        for variables in backup.variables ?? [] {
+            switch variables.kind {
+            case .nvram:
+                var path = NVRAMFile.defaultPath(of: definition, below: configuration.paths.nvram)
+                if own {
+                    path = "\(stem)_VARS.fd"
+                    definition.os.nvram?.source = DiskSource(.file("\(stem)_VARS.fd"))
+                }
+                if let path { found.append((variables.path, path)) }
+            case .tpm:
+                if let path = SoftwareTPM.stateFile(of: definition, below: configuration.paths.tpm) {
+                    found.append((variables.path, path))
+                }
+            }
+        }
+        return found
     }
 
     /// Removes images of new domains that a former daemon did not come to define.

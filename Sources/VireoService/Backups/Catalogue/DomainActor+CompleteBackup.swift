@@ -29,7 +29,7 @@ extension DomainActor {
     /// Notes that everything is copied.
     func closeBackup(_ name: String) async throws {
         guard var entry = try? await hypervisor.backups.entry(uuid, name), entry.state == .writing else { return }
-        let paths = entry.disks.map(\.path)
+        let paths = entry.files
         try await BlockingWork.run(within: .seconds(60), awaiting: "the files of \(entry.title)") {
             try OfflineImages.keepNames(of: paths)
         }
@@ -42,10 +42,14 @@ extension DomainActor {
     func completeBackup(_ name: String, holdsSlot: Bool) async {
         guard var entry = try? await hypervisor.backups.entry(uuid, name), entry.state == .written else { return }
         do {
-            let disks = entry.disks
-            let seen = try await ImageThread.run { progress in try disks.map { try BackupFiles.digest($0.path, progress) } }
+            let files = entry.files
+            let seen = try await ImageThread.run { progress in try files.map { try BackupFiles.digest($0, progress) } }
             for (place, file) in zip(entry.disks.indices, seen) {
                 (entry.disks[place].fileSize, entry.disks[place].digest) = (file.size, file.digest)
+            }
+            for (place, file) in zip((entry.variables ?? []).indices, seen.dropFirst(entry.disks.count)) {
+                entry.variables?[place].fileSize = file.size
+                entry.variables?[place].digest = file.digest
             }
             (entry.state, entry.completedAt) = (.complete, hypervisor.now)
             try await hypervisor.backups.change([entry])
@@ -101,10 +105,10 @@ extension DomainActor {
         guard let entry = try? await hypervisor.backups.entry(uuid, name), entry.state == .writing || entry.state == .written
         else { return }
         if let checkpoint = entry.checkpoint { await takeBackCheckpoint(checkpoint) }
-        let paths = entry.disks.map(\.path)
+        let paths = entry.files
         do {
             try await BlockingWork.run(within: .seconds(60), awaiting: "the files of \(entry.title)") {
-                for path in paths { try FileAccess.remove(path) }
+                for path in paths { try BackupFiles.discard(path) }
             }
             try await hypervisor.backups.change([], removing: [entry])
         } catch {
@@ -123,6 +127,7 @@ extension DomainActor {
         case .writing:
             guard run?.details.backup?.catalogued != entry.name else { return }
             try? await withJob(.modify) { domain, _ in
+                if entry.isQuiesced == true, domain.isActive { await domain.thawGuest() }
                 await domain.giveUpBackup(
                     entry.name, VireoError(.operationAborted, "the daemon ended while \(entry.title) was being made"))
             }

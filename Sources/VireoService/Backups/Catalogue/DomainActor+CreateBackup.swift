@@ -17,6 +17,9 @@ extension DomainActor {
     ///   `operationAborted` when it was cancelled; what images or QEMU say. No file is left then, and no record of it.
     package func createBackup(_ request: BackupRequest, client: ClientIdentity? = nil) async throws -> BackupEntry {
         if let name = request.name { try BackupPlan.check(name: name) }
+        guard !request.compresses || !request.isRaw else {
+            throw VireoError(.invalidArg, "raw images cannot be compressed: leave out one of the two")
+        }
         let owner = client?.description ?? "the daemon"
         let outcome = OneShot<Result<BackupEntry, VireoError>>()
         if isActive {
@@ -51,11 +54,39 @@ extension DomainActor {
         do {
             try await makeBackupFiles(entry)
             CrashPoint.reached(.backupCreateBegin)
-            try await beginBackup(
-                liveBackup(entry), checkpoint(of: entry, live), reusesFiles: true, owner: owner, catalogued: entry.name)
+            try await holdingFileSystems(request.quiesces) { domain in
+                try await domain.beginBackup(
+                    domain.liveBackup(entry), domain.checkpoint(of: entry, domain.live), reusesFiles: true,
+                    compresses: request.compresses, owner: owner, catalogued: entry.name)
+                try await domain.copyVariables(entry)
+            }
         } catch {
             await giveUpBackup(entry.name, error)
             throw error
+        }
+    }
+
+    /// Runs `body` while the guest's agent holds the file systems of the guest still, if that is asked for; ten seconds at most pass before
+    /// it is known that it does.
+    private func holdingFileSystems(_ isAsked: Bool, _ body: (isolated DomainActor) async throws -> Void) async throws {
+        guard isAsked else { return try await body(self) }
+        try await freezeGuest()
+        do { try await body(self) } catch {
+            await thawGuest()
+            throw error
+        }
+        await thawGuest()
+    }
+
+    private func copyVariables(_ entry: BackupEntry) async throws {
+        let variables = entry.variables ?? []
+        guard !variables.isEmpty else { return }
+        try await BlockingWork.run(within: .seconds(60), awaiting: "the files of \(entry.title)") {
+            for file in variables {
+                do { try FileAccess.copy(file.source, to: file.path, mode: 0o600, uid: nil, gid: nil) } catch {
+                    throw VireoError(.systemError, "cannot copy the file '\(file.source)': \(error)", cause: error)
+                }
+            }
         }
     }
 
@@ -97,6 +128,10 @@ extension DomainActor {
         _ request: BackupRequest, _ owner: String, _ job: Job, _ outcome: OneShot<Result<BackupEntry, VireoError>>
     ) async throws {
         try requireInactive()
+        guard !request.quiesces else {
+            throw VireoError(
+                .operationInvalid, "domain '\(name)' does not run, so there is no agent to ask; its disks are at rest")
+        }
         let entry = try await planBackup(request, owner: owner)
         let definition = try withBackupPlaces()
         let all = await hypervisor.backups.list(uuid)
@@ -105,7 +140,9 @@ extension DomainActor {
             guard let own = definition.devices.disks.first(where: { $0.target == disk.target }) else { continue }
             var source = try Self.offlineSource(of: own)
             source.bitmap = disk.base.flatMap { base in all.first { $0.name == base }?.checkpoint }
-            parts.append(OfflineBackupPart(target: disk.target, source: source, path: disk.path, format: disk.format))
+            parts.append(
+                OfflineBackupPart(
+                    target: disk.target, source: source, path: disk.path, format: disk.format, isCompressed: request.compresses))
         }
         try await hypervisor.backups.add(entry, outcome)
         CrashPoint.reached(.backupCreateFiles)
@@ -117,6 +154,7 @@ extension DomainActor {
             }
             CrashPoint.reached(.backupCreateCopy)
             try await copyOffline(parts, job)
+            try await copyVariables(entry)
             try await closeBackup(entry.name)
         } catch {
             await giveUpBackup(entry.name, error)

@@ -14,6 +14,7 @@ struct OfflineBackupPart: Hashable, Sendable {
     /// The file that is written, made by the caller.
     var path: String
     var format: String
+    var isCompressed = false
 }
 
 extension DomainActor {
@@ -22,7 +23,11 @@ extension DomainActor {
     /// - Throws: what the images say; `operationAborted` when the job was cancelled.
     func copyOffline(_ parts: [OfflineBackupPart], _ job: Job) async throws {
         try await ImageJob(job).run("the images of domain '\(name)'") { work in
-            for part in parts { try work.run { try BackupFiles.copy(part.source, to: part.path, part.format, $0) } }
+            for part in parts {
+                try work.run {
+                    try BackupFiles.copy(part.source, to: part.path, part.format, isCompressed: part.isCompressed, $0)
+                }
+            }
         }
     }
 

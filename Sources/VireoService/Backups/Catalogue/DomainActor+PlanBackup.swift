@@ -40,11 +40,27 @@ extension DomainActor {
                     target: disk.target, path: "\(directory)/\(file)", format: format, size: disk.size,
                     base: reason == nil ? last?.name : nil, isRecorded: disk.format == "qcow2", reason: reason))
         }
+        entry.variables = try await variables(
+            of: inactive ?? definition, beside: "\(directory)/\(self.name.pathComponent(limit: 60))-\(name)")
+        (entry.isQuiesced, entry.isCompressed) = (request.quiesces, request.compresses)
         // From here on files of these names are the backup's, and go when it is taken back.
-        let paths = entry.disks.map(\.path)
+        let paths = entry.files
         try await BlockingWork.run(awaiting: "'\(directory)'") { for path in paths { try BackupFiles.requireFree(path) } }
         if entry.disks.contains(where: \.isRecorded) { entry.checkpoint = Self.backupCheckpointPrefix + name }
         return entry
+    }
+
+    /// The files that the firmware and the TPM have by now.
+    private func variables(of definition: Domain, beside stem: String) async throws -> [BackupEntry.Variables] {
+        let sources: [(BackupEntry.Variables.Kind, String?)] = [
+            (.nvram, definition.os.nvram?.source?.path ?? defaultNVRAM(of: definition)), (.tpm, tpmState(of: definition)),
+        ]
+        return try await BlockingWork.run(awaiting: "the files of the firmware and the TPM") {
+            sources.compactMap { kind, source in
+                guard let source, FileAccess.exists(source) else { return nil }
+                return BackupEntry.Variables(kind: kind, path: "\(stem).\(kind.rawValue)", source: source)
+            }
+        }
     }
 
     /// What the domain is now, with the places of volumes.

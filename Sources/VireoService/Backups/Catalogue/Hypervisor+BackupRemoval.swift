@@ -62,7 +62,7 @@ extension Hypervisor {
                     if let place = entries.firstIndex(where: { $0.name == changed.name }) { entries[place] = changed }
                 }
             }
-            preview.kept = entries.flatMap { $0.disks.map(\.path) }
+            preview.kept = entries.flatMap(\.files)
         } catch {
             await backups.end(of: domain)
             throw error
@@ -158,10 +158,10 @@ extension Hypervisor {
 
     /// A backup of a domain that is gone was never completed.
     private func dropOrphan(_ entry: BackupEntry) async {
-        let paths = entry.disks.map(\.path)
+        let paths = entry.files
         do {
             try await BlockingWork.run(awaiting: "the files of \(entry.title)") {
-                for path in paths { try FileAccess.remove(path) }
+                for path in paths { try BackupFiles.discard(path) }
             }
             try await backups.change([], removing: [entry])
         } catch {
@@ -200,6 +200,9 @@ extension Hypervisor {
                     findings += try await ImageThread.run { progress in
                         try BackupFiles.findings(disk, on: base, readsAll: readsAll, progress)
                     }
+                }
+                for file in entry.variables ?? [] where entry.state == .complete {
+                    findings += try await ImageThread.run { try BackupFiles.findings(file, readsAll: readsAll, $0) }
                 }
                 if entry.name == all.last?.name { findings += await recordFindings(entry) }
                 found.append((entry.name, findings))

@@ -268,11 +268,9 @@ extension DomainActor {
 
     /// Where swtpm keeps what the emulated TPM of a domain holds; nil for a domain without one.
     func tpmState(of definition: Domain) -> String? {
-        guard let emulator = definition.tpmEmulator else { return nil }
-        let directory = hypervisor.configuration.paths.tpm.appending(uuid.description)
-        return emulator.version == .v1
-            ? directory.appending("tpm1.2").appending("tpm-00.permall").string
-            : directory.appending("tpm2").appending("tpm2-00.permall").string
+        var own = definition
+        own.uuid = uuid
+        return SoftwareTPM.stateFile(of: own, below: hypervisor.configuration.paths.tpm)
     }
 
     // MARK: Running
@@ -309,14 +307,14 @@ extension DomainActor {
             try await keepVariables(entry.operation, of: live)
             let isFrozen = options.contains(.quiesce)
             try await entry.advance(to: .switching) { $0.facts.isQuiesced = isFrozen }
-            if isFrozen { try await freezeForSnapshot() }
+            if isFrozen { try await freezeGuest() }
             do {
                 try await switchDisks(entry.operation, named: snapshot.name)
             } catch {
-                if isFrozen { await thawAfterSnapshot() }
+                if isFrozen { await thawGuest() }
                 throw error
             }
-            if isFrozen { await thawAfterSnapshot() }
+            if isFrozen { await thawGuest() }
         }
         finished.facts = entry.operation.facts
         if entry.operation.wasRunning, status.state == .paused { await resumeAfterJob(.unpaused) }
@@ -400,18 +398,21 @@ extension DomainActor {
     /// How long the agent may take to freeze, whatever it does.
     private static let freezeLimit = Duration.seconds(10)
 
-    private func freezeForSnapshot() async throws {
+    /// Has the guest's agent hold its file systems still.
+    ///
+    /// - Throws: what the agent says, or that it does not answer; they are thawed then.
+    func freezeGuest() async throws {
         do {
             _ = try await connectedAgent().freezeFilesystems(nil, timeout: Self.freezeLimit)
         } catch {
             // It may have frozen some, or may do it late.
-            await thawAfterSnapshot()
+            await thawGuest()
             throw error
         }
     }
 
     /// Always tried; a guest that does not answer is told about.
-    private func thawAfterSnapshot() async {
+    func thawGuest() async {
         do {
             _ = try await connectedAgent().execute("guest-fsfreeze-thaw", [:], timeout: Self.freezeLimit)
         } catch {
