@@ -71,6 +71,8 @@ package struct BlockJob: Codable, Hashable, Sendable {
     var former: String?
     /// Whether the guest's writes are slowed down so that the copy catches up; nil for not.
     var slowsGuest: Bool?
+    /// Why the daemon ended it; nil where it did not.
+    var givenUp: String?
     var outcome: Outcome?
     /// QEMU's reason for a failure.
     var failure: String?

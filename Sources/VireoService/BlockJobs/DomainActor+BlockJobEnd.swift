@@ -117,7 +117,7 @@ extension DomainActor {
             let path = disk.layers.first(where: { $0.source.index == job.base })?.source.path
         else { return }
         do {
-            try await hypervisor.layers.accept(base: ChainReader.resolved(path))
+            try await hypervisor.layers.accept(bases: [ChainReader.resolved(path)])
         } catch {
             logger.warning(
                 "the image that a job has written to could not be noted",
@@ -157,6 +157,8 @@ extension DomainActor {
                 await removeFiles(job.deletes, of: job)
             }
             if let shown = run.blockJobViews[job.id] { note(shown, .failed, failure: "the domain ended") }
+            // Whoever waits for the job's end would wait for ever.
+            emit(job, status: (job.outcome ?? .failed).rawValue)
             logger.warning("a block job ended with its domain", metadata: [LogKey.reason: "\(job.id)"])
         }
     }

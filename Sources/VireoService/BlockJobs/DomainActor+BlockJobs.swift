@@ -44,6 +44,7 @@ extension DomainActor {
         CrashPoint.reached(.blockJobRunning)
         changeBlockJob(job.id) { $0.phase = .running }
         showBlockJobs(owner: slot.holder?.owner)
+        if job.kind.canPivot { watchCatchingUp(job.id) }
     }
 
     /// Drops the record of a job that never was, and the image that was made for it.
@@ -78,13 +79,21 @@ extension DomainActor {
 
     /// `JOB_STATUS_CHANGE`: wakes who follows the job, or does by itself what is due.
     func blockJobChanged(_ data: JSONValue) {
-        guard let id = data["id"]?.stringValue, let status = data["status"]?.stringValue, !backupJobChanged(id, status),
-            run?.details.blockJobs?.contains(where: { $0.id == id }) == true
-        else { return }
+        guard let id = data["id"]?.stringValue, let status = data["status"]?.stringValue, !backupJobChanged(id, status) else {
+            return
+        }
+        if id.hasPrefix(Self.snapshotJobPrefix) {
+            if Self.needsAttention(status) { run?.jobSignals[Self.snapshotJobPrefix]?.set(()) }
+            return
+        }
+        guard run?.details.blockJobs?.contains(where: { $0.id == id }) == true else { return }
         if status == "ready" { blockJobReady(id) }
-        guard ["ready", "pending", "concluded"].contains(status) else { return }
+        guard Self.needsAttention(status) else { return }
         if let signal = run?.jobSignals[id] { signal.set(()) } else { settleInBackground(id) }
     }
+
+    /// Whether a job of QEMU's waits for somebody, rather than going on by itself.
+    private static func needsAttention(_ status: String) -> Bool { ["ready", "pending", "concluded"].contains(status) }
 
     /// The copy has caught up, and the guest can be moved to it.
     private func blockJobReady(_ id: String) {
@@ -162,7 +171,8 @@ extension DomainActor {
             if job.phase == .pivoting { try await switchImages(job) }
             let command = BlockJobCommand.finalize(id)
             _ = try await qmp(command.name, command.arguments)
-        case "concluded": return try await concludeBlockJob(job, failure: state["error"]?.stringValue)
+        case "concluded":
+            return try await concludeBlockJob(job, failure: state["error"]?.stringValue.map { job.givenUp ?? $0 })
         default: break
         }
         return nil
@@ -226,6 +236,7 @@ extension DomainActor {
                     default:
                         // It may have come to its end between the question and now, unheard.
                         _ = try await domain.settleBlockJob(job.id)
+                        if job.kind.canPivot { domain.watchCatchingUp(job.id) }
                     }
                 }
             }

@@ -22,6 +22,8 @@ extension DomainActor {
         let bytes = sum & ~511
         try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
+                CrashPoint.reached(.resizeBegun)
+                defer { CrashPoint.reached(.resizeDone) }
                 guard domain.isActive else { return try await domain.resizeImage(name, to: bytes) }
                 let disk = try domain.jobDisk(name)
                 if let path = disk.source.path {

@@ -50,27 +50,86 @@ extension DomainActor {
             origin: .qemu)
     }
 
-    private func writeCount(of target: String) async -> PivotThrottle.Count? {
+    /// Watches a copy that was begun until it is ready, and sees to it that it is some time, or is given up.
+    func watchCatchingUp(_ id: String) {
+        guard let number = run?.id else { return }
+        inBackground(number) { domain in try await domain.catchUp(id, of: number) }
+    }
+
+    private func catchUp(_ id: String, of number: Int32) async throws {
+        let began = ContinuousClock.now
+        var decision = CatchUp()
+        while run?.id == number, let job = catchingUp(id) {
+            try await Task.sleep(for: Self.stepPatience)
+            guard catchingUp(id) != nil, let state = try? await jobStates()[id], let writes = await writeCount(of: job.target)
+            else { continue }
+            let sample = CatchUp.Sample(state, writes, seconds: (ContinuousClock.now - began) / .seconds(1))
+            switch decision.step(sample) {
+            case .wait: break
+            case .limit(let limit): await slowDown(job, to: limit)
+            case .giveUp: return try await giveUp(job)
+            }
+        }
+        // A pivot that was asked for meanwhile goes on with the guest as slow as it is.
+        guard run?.id == number, let job = run?.details.blockJobs?.first(where: { $0.id == id }), job.slowsGuest == true,
+            job.phase == .running
+        else { return }
+        await slowDown(job, to: nil)
+        changeBlockJob(id) { $0.slowsGuest = nil }
+        try await storeRun()
+    }
+
+    /// The job while it copies, and nobody has told it to end.
+    private func catchingUp(_ id: String) -> BlockJob? {
+        run?.details.blockJobs?.first { $0.id == id && $0.phase == .running && !$0.isReady }
+    }
+
+    private func giveUp(_ job: BlockJob) async throws {
+        let reason = "the guest writes faster than its storage copies, however much it is slowed down"
+        logger.warning("a block job is given up", metadata: [LogKey.reason: "\(job.id)", LogKey.error: "\(reason)"])
+        changeBlockJob(job.id) { $0.givenUp = reason }
+        try await storeRun()
+        let command = BlockJobCommand.drop(job.id)
+        _ = try await qmp(command.name, command.arguments)
+    }
+
+    func writeCount(of target: String) async -> PivotThrottle.Count? {
         guard let sample = try? await blockStatistics(target) else { return nil }
         return .init(requests: sample.writeRequests, bytes: sample.writtenBytes, nanoseconds: sample.writeTime)
     }
 
     /// Limits the guest's writes to a disk for the time of its job; nil sets the limits that the definition has.
     func slowDown(_ job: BlockJob, to bytesPerSecond: UInt64?) async {
-        guard var disk = live?.devices.disks.first(where: { $0.target == job.target }) else { return }
+        if bytesPerSecond != nil {
+            // Noted first: a daemon that dies here must know that there is something to take back.
+            changeBlockJob(job.id) { $0.slowsGuest = true }
+            try? await storeRun()
+        }
+        await limitWrites(to: job.target, bytesPerSecond)
+    }
+
+    /// Limits the guest's writes to a disk; nil sets the limits that the definition has.
+    func limitWrites(to target: String, _ bytesPerSecond: UInt64?) async {
+        guard var disk = live?.devices.disks.first(where: { $0.target == target }) else { return }
         var tuning = disk.tuning ?? IOTune()
         if let bytesPerSecond {
             if let total = tuning.bytesPerSecond.total, total > 0, total <= bytesPerSecond { return }
             (tuning.bytesPerSecond.total, tuning.maximumBytesPerSecond, tuning.maximumBytesSeconds) = (nil, .init(), .init())
             tuning.bytesPerSecond.write = min(bytesPerSecond, tuning.bytesPerSecond.write.flatMap { $0 > 0 ? $0 : nil } ?? .max)
-            // Noted first: a daemon that dies here must know that there is something to take back.
-            changeBlockJob(job.id) { $0.slowsGuest = true }
-            try? await storeRun()
         }
         disk.tuning = tuning
         guard let command = StartupCommand.throttle(disk) else { return }
         do { _ = try await qmp(command.name, command.arguments) } catch {
             logger.warning("the speed of a disk could not be set", metadata: [LogKey.error: "\(error)"])
         }
+    }
+}
+
+extension CatchUp.Sample {
+    /// - Parameter state: of the job, from `query-jobs`.
+    init(_ state: JSONValue, _ writes: PivotThrottle.Count, seconds: Double) {
+        self.init(
+            done: state["current-progress"]?.uint64Value ?? 0, total: state["total-progress"]?.uint64Value ?? 0, writes: writes,
+            seconds: seconds)
     }
 }

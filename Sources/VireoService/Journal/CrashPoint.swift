@@ -37,6 +37,7 @@ package enum CrashPoint {
         case backupRestoreDefined = "backup-restore:defined"
         case backupRestoreFile = "backup-restore:file"
         case backupRestoreRenamed = "backup-restore:renamed"
+        case resizeBegun = "disk-resize:begun", resizeDone = "disk-resize:done"
         case networkUpdateApplied = "network-update:applied"
         case offlineBackupCheckpoint = "offline-backup:checkpoint"
         case offlineBackupFiles = "offline-backup:files"

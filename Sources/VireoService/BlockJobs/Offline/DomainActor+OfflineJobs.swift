@@ -124,7 +124,7 @@ extension DomainActor {
         // What was written below is hidden by what is above, and is no change of a base that anybody has to be told of.
         let disk = try operation.readDisk()
         if let base = disk.layers.first(where: { $0.source.index == operation.job.base })?.source.path {
-            try? await hypervisor.layers.accept(base: ChainReader.resolved(base))
+            try? await hypervisor.layers.accept(bases: [ChainReader.resolved(base)])
         }
         await acceptLayers(of: disk)
     }
@@ -160,7 +160,7 @@ extension DomainActor {
         let gone = layers.filter { layer in layer.source.index.map { !numbers.contains($0) } ?? false }.compactMap(\.source.path)
         if job.deletesFiles { await removeFiles(gone, of: job) }
         if let base = layers.first(where: { $0.source.index == job.base })?.source.path {
-            try? await hypervisor.layers.accept(base: ChainReader.resolved(base))
+            try? await hypervisor.layers.accept(bases: [ChainReader.resolved(base)])
         }
         await acceptLayers(of: kept)
         try await entry.end()
