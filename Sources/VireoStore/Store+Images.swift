@@ -38,8 +38,10 @@ extension Store {
     }
 
     /// Forgets that `domain` uses `path`: the file was given back, or somebody else still has it.
-    package func releaseImage(_ path: String, of domain: DomainUUID) async throws {
-        try await write(.power) { database in
+    package func releaseImage(
+        _ path: String, of domain: DomainUUID, surviving durability: Durability = .power
+    ) async throws {
+        try await write(durability) { database in
             try database.execute(
                 sql: "DELETE FROM image_owner WHERE path = ? AND domain = ?", arguments: [path, domain.description])
         }

@@ -27,12 +27,12 @@ package struct JournalRecord: Hashable, Sendable {
     }
 }
 
-/// The journal (see `VireoService/Journal`). Everything here survives a power cut before the call returns.
+/// The journal (see `VireoService/Journal`). What is not said to survive less survives a power cut before the call returns.
 extension Store {
     /// Stores a new entry.
     /// - Returns: its number.
-    package func beginJournalEntry(_ record: JournalRecord) async throws -> Int64 {
-        try await write(.power) { database in
+    package func beginJournalEntry(_ record: JournalRecord, surviving durability: Durability = .power) async throws -> Int64 {
+        try await write(durability) { database in
             try database.execute(
                 sql: "INSERT INTO journal (operation, object, phase, payload, started_at) VALUES (?, ?, ?, ?, ?)",
                 arguments: [record.operation, record.object.description, record.phase, record.payload, record.startedAt])
@@ -41,8 +41,10 @@ extension Store {
     }
 
     /// Notes that the entry's next step is about to be done.
-    package func advanceJournalEntry(_ number: Int64, phase: String, payload: String) async throws {
-        try await write(.power) { database in
+    package func advanceJournalEntry(
+        _ number: Int64, phase: String, payload: String, surviving durability: Durability = .power
+    ) async throws {
+        try await write(durability) { database in
             try database.execute(
                 sql: "UPDATE journal SET phase = ?, payload = ? WHERE number = ?", arguments: [phase, payload, number])
         }

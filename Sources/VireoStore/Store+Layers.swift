@@ -38,9 +38,9 @@ extension Store {
     }
 
     /// Notes images in place of what was noted of them, and forgets those at `gone`, in one transaction.
-    package func note(layers: [LayerRecord], gone: [String] = []) async throws {
+    package func note(layers: [LayerRecord], gone: [String] = [], surviving durability: Durability = .power) async throws {
         guard !layers.isEmpty || !gone.isEmpty else { return }
-        try await write(.power) { database in
+        try await write(durability) { database in
             for path in gone { try database.execute(sql: "DELETE FROM layer WHERE path = ?", arguments: [path]) }
             for layer in layers {
                 try database.execute(

@@ -21,7 +21,7 @@ package struct SnapshotRecord: Hashable, Sendable {
     }
 }
 
-/// What a step of a snapshot operation changes in the store: all of it or nothing, safe from a power cut.
+/// What a step of a snapshot operation changes in the store: all of it or nothing.
 package struct SnapshotChange: Sendable {
     package var domain: DomainUUID
     /// Written in place of those of the same name; new ones come behind the others.
@@ -46,8 +46,8 @@ extension Store {
     }
 
     /// Carries out `change`.
-    package func save(_ change: SnapshotChange) async throws {
-        try await write(.power) { try Self.put(change, in: $0) }
+    package func save(_ change: SnapshotChange, surviving durability: Durability = .power) async throws {
+        try await write(durability) { try Self.put(change, in: $0) }
     }
 
     static func put(_ change: SnapshotChange, in database: Database) throws {

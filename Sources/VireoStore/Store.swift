@@ -13,10 +13,11 @@ internal import VireoCore
 /// queue of the database's own and never on the cooperative pool.
 package final class Store: Sendable {
     /// What a committed change survives.
-    enum Durability: String, Sendable {
-        /// A power cut: the log is synced before the call returns.
+    package enum Durability: String, Sendable {
+        /// A power cut: the log is synced before the call returns, with all that was committed before.
         case power = "FULL"
-        /// The end of the daemon, but not of the host: for what is void after a reboot anyway.
+        /// The end of the daemon, but of the host only once a later change was synced: for what is void after a reboot anyway, and for
+        /// steps of an operation that ends with a synced one and can be done again.
         case process = "NORMAL"
     }
 

@@ -99,4 +99,26 @@ struct ImageGraphTests {
         #expect(graph.nextMerge(of: ["/p"], made: ["/o1"], domain: domain) == nil)
         #expect(graph.users(of: "/p") { _ in "web1" } == ["snapshot 'inner' of disk 'vda' of domain 'web1'"])
     }
+
+    @Test("Merges of different disks come together, those of one chain one after the other")
+    func together() {
+        var graph = chain("/p", "/o1", "/o2")
+        for (name, below) in [("/q", nil), ("/r1", "/q")] as [(String, String?)] {
+            graph.add(name, .init(backing: below, backingFormat: below == nil ? nil : "qcow2", allocated: 100))
+        }
+        graph.add(.disk(domain, target: "vdb"), of: "/r1")
+        let merges = graph.nextMerges(of: ["/p", "/o1", "/q"], made: ["/o1", "/o2", "/r1"], domain: domain)
+        #expect(merges.map(\.lower) == ["/p", "/q"])
+        #expect(merges.first == graph.nextMerge(of: ["/p", "/o1", "/q"], made: ["/o1", "/o2", "/r1"], domain: domain))
+    }
+
+    @Test("An image that was not asked about counts as needed: no file is removed because nobody looked")
+    func unknown() {
+        let graph = chain("/p", "/o1")
+        #expect(graph.isNeeded("/elsewhere"))
+        #expect(graph.isNeeded("/p"))
+        var left = graph
+        left.add("/left", .init(backing: "/p", backingFormat: "qcow2", allocated: 1))
+        #expect(!left.isNeeded("/left"))
+    }
 }

@@ -90,7 +90,7 @@ package struct ImageTree: Sendable {
         var unsafe = context
         unsafe.access = .readUnsafely
         return try context.files.list(directory).filter { candidate in
-            guard let file = try? unsafe.files.open(candidate, .readUnsafely), let backing = backing(of: file, unsafe),
+            guard let file = try? unsafe.files.open(candidate, .readUnsafely), let backing = facts(of: file, unsafe)?.backing,
                 case .file(let name, _)? = try? BackingName(backing.name),
                 let below = try? unsafe.files.resolve(ImagePath.joined(name, to: candidate))
             else { return false }
@@ -98,13 +98,17 @@ package struct ImageTree: Sendable {
         }
     }
 
-    /// What a file stands on. Of a qcow2 image only the header is read: encrypted ones and those with a data file stand on something, too.
-    private static func backing(of file: any ImageFile, _ context: OpenContext) -> BackingReference? {
+    /// What a file stands on, and whether snapshots lie inside; nil for what has no image's header. Of a qcow2 image only the header is
+    /// read: encrypted ones and those with a data file stand on something, too.
+    package static func facts(
+        of file: any ImageFile, _ context: OpenContext
+    ) -> (backing: BackingReference?, hasSnapshots: Bool)? {
         guard let driver = try? FormatDriver.detect(file), driver.format != .raw else { return nil }
         if driver.format == .qcow2, let header = try? QCOW2Image.header(of: file, context.limits) {
-            return header.backingName.map { BackingReference(name: $0, format: header.backingFormat) }
+            let backing = header.backingName.map { BackingReference(name: $0, format: header.backingFormat) }
+            return (backing, header.snapshotCount > 0)
         }
-        return try? driver.open(file, context).backing
+        return (try? driver.open(file, context)).map { ($0.backing, false) }
     }
 
     /// The directory that a path without links lies in.

@@ -304,7 +304,7 @@ extension DomainActor {
         var failure: (any Error)?
         do { _ = try await qmp(command.name, command.arguments) } catch { failure = error }
         _ = try await qmp(close.name, close.arguments)
-        if let path = layer.source.path { try await hypervisor.layers.accept(base: ChainReader.resolved(path)) }
+        if let path = layer.source.path { try await hypervisor.layers.accept(bases: [ChainReader.resolved(path)]) }
         if let failure { throw failure }
     }
 }

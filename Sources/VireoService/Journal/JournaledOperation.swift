@@ -37,12 +37,14 @@ struct JournalEntry<Operation: JournaledOperation>: Sendable {
     }
 
     /// Stores the phase whose step comes next, with what `change` makes of the operation.
-    mutating func advance(to phase: Operation.Phase, _ change: (inout Operation) -> Void = { _ in }) async throws {
+    mutating func advance(
+        to phase: Operation.Phase, surviving durability: Store.Durability = .power, _ change: (inout Operation) -> Void = { _ in }
+    ) async throws {
         var next = operation
         next.phase = phase
         change(&next)
         let payload = try Journal.encode(next)
-        try await journal.store.advanceJournalEntry(number, phase: phase.rawValue, payload: payload)
+        try await journal.store.advanceJournalEntry(number, phase: phase.rawValue, payload: payload, surviving: durability)
         operation = next
         CrashPoint.reached("\(Operation.operation):\(phase.rawValue)")
     }
@@ -57,12 +59,13 @@ struct JournalEntry<Operation: JournaledOperation>: Sendable {
 extension Journal {
     /// Stores `operation` with its first phase, before anything of it is done.
     func begin<Operation: JournaledOperation>(
-        _ operation: Operation, on object: DomainUUID
+        _ operation: Operation, on object: DomainUUID, surviving durability: Store.Durability = .power
     ) async throws -> JournalEntry<Operation> {
         let record = JournalRecord(
             operation: Operation.operation, object: object, phase: operation.phase.rawValue,
             payload: try Self.encode(operation), startedAt: WallClock.now)
-        let entry = JournalEntry(number: try await store.beginJournalEntry(record), journal: self, operation: operation)
+        let number = try await store.beginJournalEntry(record, surviving: durability)
+        let entry = JournalEntry(number: number, journal: self, operation: operation)
         CrashPoint.reached("\(Operation.operation):\(operation.phase.rawValue)")
         return entry
     }

@@ -59,12 +59,12 @@ struct ImageOwnership: Sendable {
     }
 
     /// Gives back those of `paths` that `domain` had and no other domain uses. Failures are logged.
-    func release(_ paths: Set<String>, of domain: DomainUUID) async {
+    func release(_ paths: Set<String>, of domain: DomainUUID, surviving durability: Store.Durability = .power) async {
         guard user != nil, !paths.isEmpty else { return }
         do {
             for (record, isLast) in try await store.images(of: domain) where paths.contains(record.path) {
                 if isLast { await giveBack(record) }
-                try await store.releaseImage(record.path, of: domain)
+                try await store.releaseImage(record.path, of: domain, surviving: durability)
             }
         } catch {
             logger.error(

@@ -15,6 +15,7 @@ import VireoStore
 final class LayerCatalog: Sendable {
     private let store: Store
     private let state = Mutex(LayerGraph())
+    let headers = ImageHeaders()
 
     init(store: Store) { self.store = store }
 
@@ -49,7 +50,7 @@ final class LayerCatalog: Sendable {
     }
 
     /// Notes what was seen.
-    func note(_ sighting: Sighting) async throws {
+    func note(_ sighting: Sighting, surviving durability: Store.Durability = .power) async throws {
         let fresh = state.withLock { graph in
             sighting.records.filter { record in
                 var old = graph.layers[record.path]
@@ -57,48 +58,45 @@ final class LayerCatalog: Sendable {
                 return old != record
             }
         }
-        try await store.note(layers: fresh)
+        try await store.note(layers: fresh, surviving: durability)
         state.withLock { graph in
             for record in sighting.records { graph.insert(record) }
         }
     }
 
-    /// Takes the image at `path` as it is now for what those who stand on it were made on.
-    func accept(base path: String) async throws {
-        let overlays = graph.overlays(of: path).compactMap { graph.layers[$0] }
-        let mark = try await BlockingWork.run(awaiting: "the image '\(path)'") { try FileMark.take(path).text }
-        let records = overlays.map { record in
-            var record = record
-            record.backingMark = mark
-            return record
+    /// Takes the images at `paths` as they are now for what those who stand on them were made on.
+    /// - Throws: where one cannot be read; the others are noted.
+    func accept(bases paths: [String], surviving durability: Store.Durability = .power) async throws {
+        let graph = graph
+        let bases = paths.map { (path: $0, above: graph.overlays(of: $0).compactMap { graph.layers[$0] }) }
+            .filter { !$0.above.isEmpty }
+        guard !bases.isEmpty else { return }
+        let names = bases.map { "'\($0.path)'" }.joined(separator: ", ")
+        let (records, failure) = try await BlockingWork.run(awaiting: "the image \(names)") {
+            var (records, failure) = ([LayerRecord](), (any Error)?.none)
+            for base in bases {
+                do {
+                    let mark = try FileMark.take(base.path).text
+                    records += base.above.map { record in
+                        var record = record
+                        record.backingMark = mark
+                        return record
+                    }
+                } catch { failure = failure ?? error }
+            }
+            return (records, failure)
         }
-        try await note(Sighting(records: records))
+        try await note(Sighting(records: records), surviving: durability)
+        if let failure { throw failure }
     }
 
     /// Forgets images whose files are gone.
-    func forget(_ paths: [String]) async throws {
-        try await store.note(layers: [], gone: paths)
+    func forget(_ paths: [String], surviving durability: Store.Durability = .power) async throws {
+        guard !paths.isEmpty else { return }
+        try await store.note(layers: [], gone: paths, surviving: durability)
         state.withLock { graph in
             for path in paths { graph.remove(path) }
         }
-    }
-
-    /// The images that stand on `path`, as far as they are known or lie beside it, each looked at again; those that do not any
-    /// more are left out.
-    func overlays(of path: String) async throws -> [String] {
-        let known = graph
-        return try await BlockingWork.run(awaiting: "the images that stand on '\(path)'") {
-            Self.overlays(of: path, known: known)
-        }
-    }
-
-    /// The same for who is on a thread for blocking work.
-    static func overlays(of path: String, known graph: LayerGraph) -> [String] {
-        let context = OpenContext(policy: .person, access: .readUnsafely)
-        let beside = (try? ImageTree.overlays(of: [path], in: ImageTree.directory(of: path), context)) ?? []
-        let resolved = beside.compactMap { resolve($0) }
-        let others = graph.overlays(of: path).filter { !resolved.contains($0) && backing(of: $0, context) == path }
-        return (resolved + others).sorted()
     }
 
     /// `path` with its links resolved; nil where there is no such file. Blocks.
@@ -106,11 +104,6 @@ final class LayerCatalog: Sendable {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(cString: resolved)
-    }
-
-    private static func backing(of path: String, _ context: OpenContext) -> String? {
-        guard let image = try? ImageChain.open(path, format: .qcow2, context, layers: 1).top else { return nil }
-        return next(below: image, at: path)?.path
     }
 
     /// What the image at `path` says that it stands on, where that is a file that exists.

@@ -48,7 +48,12 @@ extension Hypervisor {
         }
         let paths = Set(graph.layers.keys).union(users.keys)
         let sizes = try await BlockingWork.run(awaiting: "the disk images") { Self.allocated(paths) }
-        return paths.sorted().map { path in
+        // Whoever removes an image that nobody needs any more takes nothing from anybody.
+        let forgotten = paths.filter { path in
+            sizes[path] == nil && users[path] == nil && graph.standing(on: path).allSatisfy { sizes[$0] == nil }
+        }
+        try await layers.forget(forgotten.sorted())
+        return paths.subtracting(forgotten).sorted().map { path in
             LayerReport(
                 path: path, format: formats[path]?.rawValue ?? graph.layers[path]?.format ?? "raw",
                 backing: graph.layers[path]?.backing, allocated: sizes[path],
@@ -65,7 +70,7 @@ extension Hypervisor {
             throw VireoError(.invalidArg, "no image is known to stand on '\(path)'", origin: .storage)
         }
         do {
-            try await layers.accept(base: resolved)
+            try await layers.accept(bases: [resolved])
         } catch let error as VireoError {
             throw error
         } catch {

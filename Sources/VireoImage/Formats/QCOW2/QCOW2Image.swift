@@ -42,6 +42,14 @@ package final class QCOW2Image: DiskImage, @unchecked Sendable {
         return try naming(file.path) { try QCOW2Header(reading: head, limits: limits) }
     }
 
+    /// The first 4 KiB of a qcow2 image whose header, with the name of what it stands on, is all in there; nil for other files.
+    package static func wholeHeader(of file: any ImageFile) -> [UInt8]? {
+        guard let head = try? file.bytes(at: 0, count: 4096), head.starts(with: [0x51, 0x46, 0x49, 0xFB]),
+            QCOW2Header.isWhole(head)
+        else { return nil }
+        return head
+    }
+
     /// Runs `body` with the tables, alone.
     func locked<R>(_ body: (QCOW2Core) throws -> R) rethrows -> R {
         try lock.withLock { try body(core) }

@@ -51,13 +51,11 @@ struct ChainMerging: JournaledOperation {
         let what = "making the chain of disk '\(target)' shorter"
         var entry = entry
         do {
-            try await domain.adoptPivots()
-            if let merge { try await domain.adopt(merge) }
+            try await domain.adopt([merge].compactMap { $0 })
             try await domain.complete(&entry, Job(.recovery, owner: "the daemon", startedAt: domain.hypervisor.now))
         } catch {
             // What is left is whole, and can be made shorter again by whoever asked.
-            try await entry.end()
-            if domain.status == .paused(.snapshot) { await domain.resumeAfterJob(.unpaused) }
+            try await domain.abandon(entry)
             return "\(what) was not finished: \(error)"
         }
         if domain.status == .paused(.snapshot) { await domain.resumeAfterJob(.unpaused) }

@@ -59,12 +59,22 @@ extension DomainActor {
                 try await domain.complete(&entry, job)
             } catch {
                 // Each merge that was done is whole; what it left is removed now.
-                try? await domain.removeLeft(by: entry.operation)
-                try? await entry.end()
-                if domain.status == .paused(.snapshot) { await domain.resumeAfterJob(.unpaused) }
-                throw error
+                let cause = error
+                do { try await domain.abandon(entry) } catch {
+                    domain.logger.error(
+                        "a change of a chain that failed cannot be ended; the next start of the daemon tries again",
+                        metadata: [LogKey.error: "\(error)"])
+                }
+                throw cause
             }
         }
+    }
+
+    /// Ends what failed.
+    func abandon(_ entry: JournalEntry<ChainMerging>) async throws {
+        try await abandon([entry.operation.merge].compactMap { $0 })
+        try? await removeLeft(by: entry.operation)
+        try await entry.end()
     }
 
     /// Does what is left to do. Each step can be done again.
@@ -79,7 +89,7 @@ extension DomainActor {
                 operation.merge = merge
                 if !operation.files.contains(gone) { operation.files.append(gone) }
             }
-            try await carryOut(merge, chain.graph, doomed: [], job)
+            try await carryOut([merge], chain.graph, doomed: [], job)
         }
         try await entry.advance(to: .remove) { $0.merge = nil }
         try await removeLeft(by: entry.operation)
@@ -91,8 +101,7 @@ extension DomainActor {
         let chain = try await diskChain(operation.target, besides: operation.files)
         let left = operation.files.filter { !chain.paths.contains($0) }
         await releaseFiles(left.map { chain.graph.spelling[$0] ?? $0 })
-        let needed = chain.graph.needed
-        let gone = left.filter { chain.made.contains($0) && !needed.contains($0) }
+        let gone = left.filter { chain.made.contains($0) && !chain.graph.isNeeded($0) }
         guard !gone.isEmpty else { return }
         try await remove(gone)
         var tree = snapshots

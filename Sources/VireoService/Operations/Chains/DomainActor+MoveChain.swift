@@ -206,7 +206,7 @@ extension DomainActor {
         if let disk = (live ?? inactive)?.devices.disks.first(where: { $0.target == plan.target }) {
             await acceptLayers(of: disk)
         }
-        if !plan.keepsSource, !graph.needed.contains(OfflineImages.resolved(plan.source)) { try await remove([plan.source]) }
+        if !plan.keepsSource, !graph.isNeeded(OfflineImages.resolved(plan.source)) { try await remove([plan.source]) }
         try await entry.end()
     }
 

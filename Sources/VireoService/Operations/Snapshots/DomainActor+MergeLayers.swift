@@ -4,22 +4,19 @@
 import VireoCore
 import VireoModel
 import VireoQEMU
+import VireoStore
 
 /// Making two layers one: by QEMU where it has them open, else by the image engine. What the guest sees never changes.
 extension DomainActor {
-    /// Does `merge` and stores what the domain's disks and snapshots stand on then.
+    /// Does `merges` and stores what the domain's disks and snapshots stand on then. Those that QEMU does are done at once, one of each disk.
     ///
+    /// The caller's journal has them by now, and ends with a change that is safe from a power cut: what follows from that need not be.
     /// - Parameter doomed: the snapshots that are being deleted.
-    func carryOut(_ merge: LayerMerge, _ graph: ImageGraph, doomed: [String], _ job: Job) async throws {
-        if merge.direction == .commit {
-            try await markDoomed(
-                doomed.filter { name in
-                    snapshots[name]?.takenDisks.contains { OfflineImages.resolved($0.source.path ?? "") == merge.lower } == true
-                })
-        }
-        if let place = livePlace(of: merge) {
-            try await mergeLive(merge, place, graph, job)
-        } else {
+    func carryOut(_ merges: [LayerMerge], _ graph: ImageGraph, doomed: [String], _ job: Job) async throws {
+        try await markDoomed(doomed, by: merges)
+        let places = merges.compactMap { merge in livePlace(of: merge).map { (merge, $0) } }
+        if !places.isEmpty { try await mergeLive(places, graph, job) }
+        for merge in merges where !places.contains(where: { $0.0 == merge }) {
             try await ImageJob(job).run("the images of domain '\(name)'") { work in
                 switch merge.direction {
                 case .commit: try work.commit(merge.upper, into: merge.lower, overlays: merge.overlays)
@@ -27,30 +24,45 @@ extension DomainActor {
                 }
             }
             CrashPoint.reached(.layersMerged)
-            try await store(merge, graph)
+            try await store([merge], graph)
         }
         CrashPoint.reached(.layersStored)
-        if merge.direction == .commit { try await removeMerged(merge.upper) }
-        // What stands on the layer that is left, and on those that name it now, shows the same as before.
-        for path in [merge.direction == .commit ? merge.lower : merge.upper] + merge.overlays {
-            try? await hypervisor.layers.accept(base: path)
+        try await removeMerged(merges.filter { $0.direction == .commit }.map(\.upper))
+        await acceptMerged(merges)
+    }
+
+    /// What stands on the layers that are left, and on those that name them now, shows the same as before.
+    private func acceptMerged(_ merges: [LayerMerge]) async {
+        let kept = merges.flatMap { [$0.direction == .commit ? $0.lower : $0.upper] + $0.overlays }
+        try? await hypervisor.layers.accept(bases: Set(kept).sorted(), surviving: .process)
+    }
+
+    /// Upper layers that went into the lower ones; nothing stands on them, and no definition names them.
+    private func removeMerged(_ paths: [String]) async throws {
+        guard !paths.isEmpty else { return }
+        let graph = try await hypervisor.imageGraph(of: paths)
+        let gone = paths.filter { !graph.isNeeded($0) && graph.overlays(of: $0).isEmpty }
+        await hypervisor.ownership.release(Set(gone.map { graph.spelling[$0] ?? $0 }), of: uuid, surviving: .process)
+        try? await hypervisor.layers.forget(gone, surviving: .process)
+        try await BlockingWork.run(awaiting: "the layers that were merged") {
+            for path in gone where (try? FileAccess.status(path).isRegular) == true { try FileAccess.remove(path) }
         }
     }
 
-    /// The upper layer went into the lower one; nothing stands on it, and no definition names it.
-    private func removeMerged(_ path: String) async throws {
-        let graph = try await hypervisor.imageGraph(of: [path])
-        guard !graph.needed.contains(path), graph.overlays(of: path).isEmpty else { return }
-        await hypervisor.ownership.release([graph.spelling[path] ?? path], of: uuid)
-        try? await hypervisor.layers.forget([path])
-        try await BlockingWork.run(awaiting: "'\(path)'") {
-            if (try? FileAccess.status(path).isRegular) == true { try FileAccess.remove(path) }
+    /// Stores what `merges`, which are done, make of definitions and snapshots.
+    ///
+    /// - Parameter isLive: whether QEMU has the disks so by now.
+    func store(_ merges: [LayerMerge], _ graph: ImageGraph, isLive: Bool = false) async throws {
+        var (tree, definition, live) = (snapshots, inactive, isLive ? live : nil)
+        for merge in merges {
+            Self.apply(merge, graph, to: &tree)
+            definition?.apply(merge, graph)
+            live?.apply(merge, graph)
         }
+        try await commit(tree, definition: definition == inactive ? nil : definition, live: live)
     }
 
-    /// Stores what `merge`, which is done, makes of definitions and snapshots.
-    private func store(_ merge: LayerMerge, _ graph: ImageGraph, live: Domain? = nil) async throws {
-        var tree = snapshots
+    private static func apply(_ merge: LayerMerge, _ graph: ImageGraph, to tree: inout SnapshotTree) {
         for snapshot in tree.all {
             tree.update(snapshot.name) { snapshot in
                 snapshot.domain?.apply(merge, graph)
@@ -67,111 +79,10 @@ extension DomainActor {
                 }
             }
         }
-        var definition = inactive
-        definition?.apply(merge, graph)
-        try await commit(tree, definition: definition == inactive ? nil : definition, live: live)
-    }
-
-    // MARK: By QEMU
-
-    /// A disk of the running domain whose chain has both layers, and how deep the upper one lies.
-    private struct LivePlace {
-        var disk: Disk
-        var depth: Int
-    }
-
-    private func livePlace(of merge: LayerMerge) -> LivePlace? {
-        for disk in live?.devices.disks ?? [] {
-            let chain = [disk.source.path] + (disk.backingChain?.layers.map(\.source.path) ?? [])
-            if let depth = chain.firstIndex(where: { $0.map(OfflineImages.resolved) == merge.upper }) {
-                return LivePlace(disk: disk, depth: depth)
-            }
-        }
-        return nil
-    }
-
-    private func mergeLive(_ merge: LayerMerge, _ place: LivePlace, _ graph: ImageGraph, _ job: Job) async throws {
-        let nodes = try await blockNodes()
-        func node(_ path: String) throws(VireoError) -> String {
-            // The format node of a file; the protocol node below it has the same name of a file.
-            let found = nodes.first { entry in
-                entry.value["file"]?.stringValue.map(OfflineImages.resolved) == path
-                    && !["file", "host_device", "copy-on-read"].contains(entry.value["drv"]?.stringValue)
-            }
-            guard let found else {
-                throw VireoError(.operationFailed, "QEMU does not have '\(path)' open as a layer of domain '\(name)'")
-            }
-            return found.key
-        }
-        let (top, lower, upper) = (try topNode(of: place.disk), try node(merge.lower), try node(merge.upper))
-        // A layer that is pulled from is only read.
-        let written = merge.direction == .pull ? [merge.upper] : [merge.lower, merge.upper] + merge.overlays
-        try await hypervisor.ownership.acquire(
-            written.map {
-                DomainFile(path: $0, use: .write, subject: "layer of disk '\(place.disk.target)'")
-            }, for: uuid)
-        let target = place.disk.target
-        let id = "\(Self.snapshotJobPrefix)merge-\(target)"
-        var changed = live
-        changed?.apply(merge, graph)
-        switch merge.direction {
-        case .pull:
-            var arguments = JSONObject([
-                ("job-id", .string(id)), ("device", .string(upper)), ("auto-dismiss", false), ("auto-finalize", false),
-            ])
-            if let below = graph.layers[merge.lower]?.backing {
-                arguments["base-node"] = .string(try node(below))
-                arguments["backing-file"] = .string(graph.spelling[below] ?? below)
-            }
-            _ = try await qmp("block-stream", .object(arguments))
-            try await finishJob(id, job: job, what: "pulling '\(merge.lower)'") { _ in
-            } whenPending: { domain in
-                try await domain.settleLayers(of: target, from: lower, to: upper)
-            }
-            CrashPoint.reached(.layersMerged)
-            try await store(merge, graph, live: changed)
-        case .commit where place.depth > 0:
-            let arguments = JSONObject([
-                ("job-id", .string(id)), ("device", .string(top)), ("top-node", .string(upper)), ("base-node", .string(lower)),
-                ("backing-file", .string(graph.spelling[merge.lower] ?? merge.lower)), ("auto-dismiss", false),
-                ("auto-finalize", false),
-            ])
-            _ = try await qmp("block-commit", .object(arguments))
-            try await finishJob(id, job: job, what: "committing '\(merge.upper)'") { _ in
-            } whenPending: { domain in
-                try await domain.settleLayers(of: target, from: upper, to: lower)
-            }
-            try await restack(merge, besides: place.disk, job)
-            CrashPoint.reached(.layersMerged)
-            try await store(merge, graph, live: changed)
-        case .commit:
-            let arguments = JSONObject([
-                ("job-id", .string(id)), ("device", .string(top)), ("base-node", .string(lower)), ("auto-dismiss", false),
-                ("auto-finalize", false),
-            ])
-            _ = try await qmp("block-commit", .object(arguments))
-            var wasRunning = false
-            do {
-                // Both images are alike until the guest runs again, and by then the store says which one it writes.
-                try await finishJob(id, job: job, what: "committing '\(merge.upper)'") { domain in
-                    wasRunning = try await domain.pauseForJob(.snapshot)
-                    _ = try await domain.qmp("job-complete", ["id": .string(id)])
-                } whenPending: { domain in
-                    try await domain.settleLayers(of: target, from: upper, to: lower, isFlushed: true)
-                }
-                CrashPoint.reached(.layersPivoted)
-                try await store(merge, graph, live: changed)
-            } catch {
-                if wasRunning { await resumeAfterJob(.unpaused) }
-                throw error
-            }
-            if wasRunning { await resumeAfterJob(.unpaused) }
-        }
-        await closeNodes([merge.direction == .commit ? upper : lower])
     }
 
     /// Lets branches that QEMU does not have open stand on the lower layer, which shows what the upper one showed.
-    private func restack(_ merge: LayerMerge, besides disk: Disk, _ job: Job) async throws {
+    func restack(_ merge: LayerMerge, besides disk: Disk, _ job: Job) async throws {
         let open = Set(disk.layers.compactMap(\.source.path).map(OfflineImages.resolved))
         let closed = merge.overlays.filter { !open.contains($0) }
         guard !closed.isEmpty else { return }
@@ -181,7 +92,7 @@ extension DomainActor {
     }
 
     /// Has QEMU close layers that it does not need any more; what it still uses stays.
-    private func closeNodes(_ names: [String]) async {
+    func closeNodes(_ names: [String]) async {
         for name in names where !name.hasPrefix("#") {
             _ = try? await qmp("blockdev-del", ["node-name": .string(name)])
             if name.hasSuffix("-format") {
@@ -205,10 +116,8 @@ extension DomainActor {
                 && graph.overlays(of: merge.upper).isEmpty
         }
         if isDone {
-            var changed = live
-            changed?.apply(merge, graph)
-            try await store(merge, graph, live: changed)
-            if merge.direction == .commit { try await removeMerged(merge.upper) }
+            try await store([merge], graph, isLive: true)
+            if merge.direction == .commit { try await removeMerged([merge.upper]) }
         }
         if isActive {
             // QEMU keeps what it has no use for; what it still uses it does not let go of.
@@ -218,7 +127,7 @@ extension DomainActor {
                 nodes.filter { $0.key.hasSuffix("-format") && $0.value["file"]?.stringValue.map(OfflineImages.resolved) == gone }
                     .map(\.key))
         }
-        for path in [merge.lower, merge.upper] + merge.overlays { try? await hypervisor.layers.accept(base: path) }
+        try? await hypervisor.layers.accept(bases: [merge.lower, merge.upper] + merge.overlays)
     }
 
     /// After a restart of the daemon: takes over which image QEMU writes, where a merge had it change while nobody looked.

@@ -67,14 +67,15 @@ extension DomainActor {
     ///   - live: what runs now; nil: as before.
     ///   - entry: the journal's entry that ends with this.
     func commit(
-        _ tree: SnapshotTree, definition: Domain? = nil, live: Domain? = nil, ending entry: Int64? = nil
+        _ tree: SnapshotTree, definition: Domain? = nil, live: Domain? = nil, ending entry: Int64? = nil,
+        surviving durability: Store.Durability = .power
     ) async throws {
         var change = change(to: tree)
         if let live { self.live = live }
         if let definition { change.definition = definitionRecord(definition) }
         if live != nil { change.runtime = runtimeRecord }
         change.journalEntry = entry
-        try await hypervisor.store.save(change)
+        try await hypervisor.store.save(change, surviving: durability)
         snapshots = tree
         if let definition { inactive = definition }
         publish()

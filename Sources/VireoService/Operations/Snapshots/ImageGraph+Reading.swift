@@ -5,54 +5,70 @@ import VireoCore
 import VireoModel
 
 extension Hypervisor {
-    /// The graph of all images that definitions and snapshots name, and of those that stand on `focus`: in its directories, or wherever
-    /// the catalog of layers has ever seen one.
+    /// The graph of all images that have to do with `focus`: those that definitions and snapshots name and whose chains meet one of
+    /// these, and those that stand on them in their directories, or wherever the catalog of layers has ever seen one.
     ///
     /// - Parameter made: files that snapshot operations made: they need no owner to be known.
     func imageGraph(of focus: [String], made: Set<String> = []) async throws -> ImageGraph {
-        let (named, known) = (namedImages(), layers.graph)
+        let (named, known, headers) = (namedImages(), layers.graph, layers.headers)
         return try await BlockingWork.run(within: .seconds(120), awaiting: "the images of all domains") {
-            var graph = ImageGraph()
-            for image in named where !image.isLower {
-                let place = OfflineImages.resolved(image.path)
-                graph.add(image.owner, of: place, spelled: image.path)
-                graph.follow(place)
-            }
-            // A layer that only the definition tells of, and no image above it.
-            for image in named where image.isLower {
-                let place = OfflineImages.resolved(image.path)
-                if graph.layers[place] == nil { graph.add(image.owner, of: place, spelled: image.path) }
-                graph.follow(place)
-            }
-            var (open, seen) = (focus.map(OfflineImages.resolved), Set<String>())
-            while let path = open.popLast() {
-                guard seen.insert(path).inserted else { continue }
-                for neighbour in LayerCatalog.overlays(of: path, known: known) {
-                    if graph.layers[neighbour] == nil {
-                        graph.follow(neighbour)
-                        if !made.contains(neighbour) { graph.add(.stranger, of: neighbour) }
-                    }
-                    open.append(neighbour)
-                }
-            }
-            return graph
+            let reading = ImageReading(headers)
+            defer { reading.remember() }
+            return ImageGraph(of: focus, named, known, made: made, reading)
         }
     }
 }
 
 extension ImageGraph {
-    /// Adds an image and what is below it. Blocks.
-    fileprivate mutating func follow(_ path: String) {
-        var next: String? = path
-        while let path = next, layers[path] == nil {
-            let backing = OfflineImages.backing(of: path)
-            next = backing.map { OfflineImages.resolved($0.path) }
-            add(
-                path,
-                Layer(
-                    backing: next, backingFormat: backing?.format, allocated: FileAccess.allocated(path),
-                    hasSnapshots: OfflineImages.hasSnapshots(path)))
+    /// Blocks.
+    fileprivate init(
+        of focus: [String], _ named: [Hypervisor.NamedImage], _ known: LayerGraph, made: Set<String>, _ reading: ImageReading
+    ) {
+        var owners: [(owner: Owner, place: String, spelled: String)] = []
+        for image in named where !image.isLower {
+            let place = reading.place(of: image.path)
+            owners.append((image.owner, place, image.path))
+            reading.follow(place)
         }
+        // A layer that only the definition tells of, and no image above it.
+        for image in named where image.isLower {
+            let place = reading.place(of: image.path)
+            if reading.layers[place] == nil { owners.append((image.owner, place, image.path)) }
+            reading.follow(place)
+        }
+        let focus = focus.map(reading.place)
+        for place in focus { reading.follow(place) }
+        var (open, seen, strangers) = (focus, Set<String>(), [String]())
+        while let place = open.popLast() {
+            guard seen.insert(place).inserted else { continue }
+            let elsewhere = known.overlays(of: place).filter { reading.backing(of: $0) == place }.map(reading.place)
+            for overlay in Set(reading.neighbours(on: place) + elsewhere).sorted() {
+                if reading.layers[overlay] == nil {
+                    reading.follow(overlay)
+                    if !made.contains(overlay) { strangers.append(overlay) }
+                }
+                open.append(overlay)
+            }
+        }
+        self.init()
+        for place in Self.connected(with: focus, reading.layers) { reading.layers[place].map { add(place, $0) } }
+        for (owner, place, spelled) in owners where layers[place] != nil { add(owner, of: place, spelled: spelled) }
+        for place in strangers where layers[place] != nil { add(.stranger, of: place) }
+    }
+
+    /// Everything that stands, over any number of layers, on what one of `focus` stands on: the trees of which those are parts.
+    private static func connected(with focus: [String], _ layers: [String: Layer]) -> Set<String> {
+        var above: [String: [String]] = [:]
+        for (place, layer) in layers {
+            if let backing = layer.backing { above[backing, default: []].append(place) }
+        }
+        var (found, open) = (Set<String>(), focus)
+        while let place = open.popLast() {
+            guard found.insert(place).inserted else { continue }
+            if let backing = layers[place]?.backing { open.append(backing) }
+            open += above[place] ?? []
+        }
+        return found
     }
 }
 

@@ -58,6 +58,9 @@ struct ImageGraph: Sendable {
         return found
     }
 
+    /// Whether somebody needs an image. One that was not asked about counts as needed.
+    func isNeeded(_ path: String) -> Bool { layers[path] == nil || needed.contains(path) }
+
     /// The graph once these snapshots are gone.
     func without(_ snapshots: Set<String>, of domain: DomainUUID) -> ImageGraph {
         var graph = self
@@ -108,7 +111,7 @@ struct LayerMerge: Hashable, Codable, Sendable {
 }
 
 extension ImageGraph {
-    /// The next merge that the end of snapshots allows: of a layer that nobody needs for itself any more, and on which one
+    /// The merges that the end of snapshots allows now and that have nothing to do with each other: each of a layer that nobody needs for itself any more, and on which one
     /// other stands.
     ///
     /// The direction is the one that copies less. An image that no snapshot operation made, or with snapshots inside, keeps its
@@ -117,8 +120,9 @@ extension ImageGraph {
     /// - Parameters:
     ///   - candidates: the layers that were snapshots' states.
     ///   - made: files that snapshot operations made.
-    func nextMerge(of candidates: [String], made: Set<String>, domain: DomainUUID) -> LayerMerge? {
+    func nextMerges(of candidates: [String], made: Set<String>, domain: DomainUUID) -> [LayerMerge] {
         let needed = needed
+        var (merges, touched) = ([LayerMerge](), Set<String>())
         for lower in candidates where needed.contains(lower) {
             let owners = owners[lower] ?? []
             guard owners.allSatisfy(\.isInside) else { continue }
@@ -132,10 +136,18 @@ extension ImageGraph {
             let isCheaper = layer.allocated <= layers[lower]?.allocated ?? 0
             guard isOurs || !mustStay else { continue }
             let direction: LayerMerge.Direction = isOurs && (mustStay || !made.contains(lower) || isCheaper) ? .commit : .pull
-            return LayerMerge(
-                direction: direction, lower: lower, lowerFormat: layer.backingFormat, upper: upper, overlays: overlays)
+            guard touched.isDisjoint(with: overlays + [lower, upper]) else { continue }
+            touched.formUnion(overlays + [lower, upper])
+            merges.append(
+                LayerMerge(direction: direction, lower: lower, lowerFormat: layer.backingFormat, upper: upper, overlays: overlays)
+            )
         }
-        return nil
+        return merges
+    }
+
+    /// The first of them.
+    func nextMerge(of candidates: [String], made: Set<String>, domain: DomainUUID) -> LayerMerge? {
+        nextMerges(of: candidates, made: made, domain: domain).first
     }
 
     /// Whether some snapshot's state is what a guest would see in `path`.

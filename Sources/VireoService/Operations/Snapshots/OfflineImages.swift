@@ -117,6 +117,12 @@ enum OfflineImages {
         try changing(path, "go back to the snapshot '\(name)' in '\(path)'") { try $0.applySnapshot(name, progress: progress) }
     }
 
+    /// Puts the counts of clusters right in an image in which a QEMU was killed while it took or deleted a snapshot: it counts first, and
+    /// writes the table of snapshots last.
+    static func mend(_ path: String, _ progress: ImageProgress) throws {
+        try changing(path, "put '\(path)' right") { image in _ = try image.repair(.all, progress: progress) }
+    }
+
     // MARK: Merging layers
 
     /// Writes what `top` has into the layer right below it, and lets those that stand on `top` stand on that layer.
@@ -312,6 +318,7 @@ struct ImageWork: Sendable {
 
     func createSnapshot(_ name: String, in path: String) throws { try OfflineImages.createSnapshot(name, in: path, progress) }
     func deleteSnapshot(_ name: String, in path: String) throws { try OfflineImages.deleteSnapshot(name, in: path, progress) }
+    func mend(_ path: String) throws { try OfflineImages.mend(path, progress) }
     func applySnapshot(_ name: String, in path: String) throws { try OfflineImages.applySnapshot(name, in: path, progress) }
     func commit(_ top: String, into base: String, overlays: [String]) throws {
         try OfflineImages.commit(top, into: base, overlays: overlays, progress)

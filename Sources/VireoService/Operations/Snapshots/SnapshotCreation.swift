@@ -136,10 +136,15 @@ extension DomainActor {
             }
             await hypervisor.ownership.release(Set(creation.overlays.map(\.path)), of: uuid)
         } else {
-            let (inside, work) = (creation.inside, ImageJob(Job(.recovery, owner: "the daemon", startedAt: hypervisor.now)))
+            let (inside, wasLive) = (creation.inside, creation.isLive)
+            let work = ImageJob(Job(.recovery, owner: "the daemon", startedAt: hypervisor.now))
             if creation.phase != .files, !inside.isEmpty {
                 try await work.run("the images of domain '\(self.name)'", isCancellable: false) { work in
-                    for disk in inside { try work.deleteSnapshot(name, in: disk.path) }
+                    for disk in inside {
+                        try work.deleteSnapshot(name, in: disk.path)
+                        // Counts that are too high harm nobody.
+                        if wasLive { try? work.mend(disk.path) }
+                    }
                 }
             }
         }

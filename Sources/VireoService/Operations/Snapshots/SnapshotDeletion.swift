@@ -4,6 +4,7 @@
 import Logging
 import VireoCore
 import VireoModel
+import VireoStore
 
 /// Deleting snapshots, as the journal has it.
 ///
@@ -26,20 +27,20 @@ struct SnapshotDeletion: JournaledOperation {
     var names: [String]
     /// Files that are removed in the end, but those that somebody needs then.
     var files: [String] = []
-    /// The merge that is being done.
-    var merge: LayerMerge?
+    /// The merges that are being done.
+    var merges: [LayerMerge] = []
 
     func recover(_ entry: JournalEntry<Self>, on domain: isolated DomainActor) async throws -> String {
         if domain.isActive { await domain.endSnapshotJobs() }
         let what = "snapshot\(names.count == 1 ? "" : "s") \(names.map { "'\($0)'" }.joined(separator: ", "))"
         var entry = entry
         do {
-            try await domain.adoptPivots()
-            if let merge { try await domain.adopt(merge) }
+            try await domain.mendInside(names)
+            try await domain.adopt(merges)
             try await domain.complete(&entry, Job(.recovery, owner: "the daemon", startedAt: domain.hypervisor.now))
         } catch {
             // What is left is whole, and can be deleted again by whoever asked.
-            try await entry.end()
+            try await domain.abandon(entry)
             return "deleting \(what) was not finished: \(error)"
         }
         if domain.status == .paused(.snapshot) { await domain.resumeAfterJob(.unpaused) }
@@ -72,15 +73,29 @@ extension DomainActor {
             }
             try domain.requireNoManagedSave("deleting a snapshot")
             try domain.checkInside(names)
-            var entry = try await Journal(store: domain.hypervisor.store).begin(SnapshotDeletion(names: names), on: domain.uuid)
+            // Before the next phase is stored only snapshots inside images are touched.
+            let isInside = names.compactMap { domain.snapshots[$0] }.contains { $0.disks.contains { $0.location == .internal } }
+            var entry = try await Journal(store: domain.hypervisor.store).begin(
+                SnapshotDeletion(names: names), on: domain.uuid, surviving: isInside ? .power : .process)
             do {
                 try await domain.complete(&entry, job)
             } catch {
-                try? await entry.end()
-                if domain.status == .paused(.snapshot) { await domain.resumeAfterJob(.unpaused) }
-                throw error
+                let cause = error
+                do { try await domain.abandon(entry) } catch {
+                    domain.logger.error(
+                        "a deletion that failed cannot be ended; the next start of the daemon tries again",
+                        metadata: [LogKey.error: "\(error)"])
+                }
+                throw cause
             }
         }
+    }
+
+    /// Ends a deletion that failed: what was merged stays merged, and nobody goes back to what was written over.
+    fileprivate func abandon(_ entry: JournalEntry<SnapshotDeletion>) async throws {
+        try await abandon(entry.operation.merges)
+        try await markDoomed(entry.operation.names, by: entry.operation.merges, surviving: .power)
+        try await entry.end()
     }
 
     /// The snapshots that a deletion is about, children before their parents.
@@ -119,35 +134,33 @@ extension DomainActor {
         let (candidates, made) = layers(of: names)
         try await markDoomed(doomed.filter { $0.disks.contains { $0.location == .internal } }.map(\.name))
         for snapshot in doomed { try await deleteInside(snapshot, job) }
-        try await entry.advance(to: .merge)
+        var (graph, own) = (ImageGraph(), [String]())
         while true {
-            let graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
+            own = names.compactMap { snapshots[$0] }.flatMap(\.ownFiles)
+            let files = own + entry.operation.files
+            graph = try await hypervisor.imageGraph(of: candidates + files, made: made).without(Set(names), of: uuid)
             let known = made.union(entry.operation.files)
-            guard let merge = graph.nextMerge(of: candidates, made: known, domain: uuid) else { break }
+            let merges = batch(of: graph.nextMerges(of: candidates, made: known, domain: uuid))
+            guard !merges.isEmpty else { break }
             try await entry.advance(to: .merge) { operation in
-                operation.merge = merge
-                if merge.direction == .commit { operation.files.append(merge.upper) }
+                operation.merges = merges
+                operation.files += merges.filter { $0.direction == .commit }.map(\.upper)
             }
-            try await carryOut(merge, graph, doomed: names, job)
+            try await carryOut(merges, graph, doomed: names, job)
         }
-        let files = names.compactMap { snapshots[$0] }.flatMap { snapshot in
-            snapshot.facts.made + snapshot.facts.kept.map(\.path) + snapshot.facts.copies
+        try await entry.advance(to: .remove, surviving: .process) { operation in
+            operation.merges = []
+            operation.files += own.filter { !operation.files.contains($0) }
         }
-        try await entry.advance(to: .remove) { operation in
-            operation.merge = nil
-            operation.files += files.filter { !operation.files.contains($0) }
-        }
-        let graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
-        let needed = graph.needed
         var tree = snapshots
         for name in names {
             let files = (tree[name]?.facts.made ?? []) + (tree[name]?.facts.kept.map(\.path) ?? [])
             tree.forget(
-                name, keeping: files.filter { needed.contains(OfflineImages.resolved($0)) },
-                unmerged: candidates.filter { needed.contains($0) && graph.owners[$0] == nil })
+                name, keeping: files.filter { graph.isNeeded(OfflineImages.resolved($0)) },
+                unmerged: candidates.filter { graph.isNeeded($0) && graph.owners[$0] == nil })
         }
         try await commit(tree)
-        try await remove(entry.operation.files.filter { !needed.contains(OfflineImages.resolved($0)) })
+        try await remove(entry.operation.files.filter { !graph.isNeeded(OfflineImages.resolved($0)) })
         try await entry.end()
     }
 
@@ -162,10 +175,19 @@ extension DomainActor {
     }
 
     /// Before anything of these snapshots is changed: nobody may go back to them.
-    func markDoomed(_ names: [String]) async throws {
+    func markDoomed(_ names: [String], surviving durability: Store.Durability = .power) async throws {
         var tree = snapshots
         for name in names { tree.update(name) { $0.facts.isBeingDeleted = true } }
-        if tree != snapshots { try await commit(tree) }
+        if tree != snapshots { try await commit(tree, surviving: durability) }
+    }
+
+    /// The same for those of them whose layers `merges` write over. While the journal has the merges, a power cut may take this back.
+    func markDoomed(_ names: [String], by merges: [LayerMerge], surviving durability: Store.Durability = .process) async throws {
+        let written = Set(merges.filter { $0.direction == .commit }.map(\.lower))
+        let overwritten = names.filter { name in
+            snapshots[name]?.takenDisks.contains { written.contains(OfflineImages.resolved($0.source.path ?? "")) } == true
+        }
+        try await markDoomed(overwritten, surviving: durability)
     }
 
     /// Deletes the parts of a snapshot that lie inside images. Those that are not there are fine.
@@ -188,7 +210,21 @@ extension DomainActor {
         try await ImageJob(job).run("the images of domain '\(name)'") { work in
             for path in paths where FileAccess.exists(path) { try work.deleteSnapshot(snapshot.name, in: path) }
         }
-        for path in paths { try? await hypervisor.layers.accept(base: OfflineImages.resolved(path)) }
+        try? await hypervisor.layers.accept(bases: paths.map(OfflineImages.resolved))
+    }
+
+    /// After a crash: puts right the images from which QEMU was deleting these snapshots when it was killed.
+    fileprivate func mendInside(_ names: [String]) async throws {
+        guard !isActive else { return }
+        let paths = names.compactMap { snapshots[$0] }.flatMap { snapshot in
+            snapshot.takenDisks.filter { snapshot.disk($0.target)?.location == .internal }.compactMap(\.source.path)
+        }
+        guard !paths.isEmpty else { return }
+        let job = ImageJob(Job(.recovery, owner: "the daemon", startedAt: hypervisor.now))
+        try await job.run("the images of domain '\(name)'", isCancellable: false) { work in
+            // Counts that are too high harm nobody.
+            for path in Set(paths).sorted() where FileAccess.exists(path) { try? work.mend(path) }
+        }
     }
 
     /// Removes the copies of firmware variables and TPM states that go with snapshots of which nothing is known any more.
@@ -200,11 +236,11 @@ extension DomainActor {
         }
     }
 
-    /// Removes files that nothing names any more.
+    /// Removes files that nothing names any more. The caller's journal ends with a change that is safe from a power cut.
     func remove(_ files: [String]) async throws {
         guard !files.isEmpty else { return }
-        await hypervisor.ownership.release(Set(files), of: uuid)
-        try? await hypervisor.layers.forget(files.map(OfflineImages.resolved))
+        await hypervisor.ownership.release(Set(files), of: uuid, surviving: .process)
+        try? await hypervisor.layers.forget(files.map(OfflineImages.resolved), surviving: .process)
         try await BlockingWork.run(within: .seconds(60), awaiting: "the files of deleted snapshots") {
             for file in files {
                 // What somebody else has put into an image is not ours to remove.
@@ -217,6 +253,11 @@ extension DomainActor {
             }
         }
     }
+}
+
+extension DomainSnapshot {
+    /// Files that exist only for the snapshot, as far as nobody else needs them by now.
+    var ownFiles: [String] { facts.made + facts.kept.map(\.path) + facts.copies }
 }
 
 extension SnapshotTree {

@@ -32,67 +32,128 @@ extension DomainActor {
 
     /// Waits until a job is concluded, and forgets it.
     ///
-    /// - Parameter whenReady: called once when the job waits for its completion: an active commit or a copy.
     /// - Throws: `operationFailed` with QEMU's words; the job's reason when it was cancelled.
-    func finishJob(
-        _ id: String, job: Job?, what: String, whenReady: (isolated DomainActor) async throws -> Void = { _ in },
+    private func finishJob(_ id: String, job: Job?, what: String) async throws {
+        if let failure = try await finishJobs([id: what], job: job)[id] { throw failure }
+    }
+
+    /// Waits until jobs that run beside each other are concluded, and forgets them.
+    ///
+    /// Until they are finalized they are one: when one fails, the others are cancelled.
+    /// - Parameters:
+    ///   - jobs: what each does, in words, by its id.
+    ///   - whileWorking: called now and then with QEMU's answers by id, until they are ready. What it throws cancels them.
+    ///   - whenReady: called once, when none goes on by itself and some wait for their completion: active commits.
+    ///   - whenPending: called once, when all wait to be finalized. What it throws cancels them.
+    /// - Returns: why jobs failed, by their ids; none, for those that are done.
+    /// - Throws: what QEMU says to being told to go on, and `operationTimeout` when it says nothing for very long: it is not known what
+    ///   became of the jobs then.
+    func finishJobs(
+        _ jobs: [String: String], job: Job?,
+        whileWorking: (isolated DomainActor, [String: JSONValue]) async throws -> Void = { _, _ in },
+        whenReady: (isolated DomainActor) async throws -> Void = { _ in },
         whenPending: (isolated DomainActor) async throws -> Void = { _ in }
-    ) async throws {
-        var pause = Duration.milliseconds(2)
-        var (isCompleting, isFinalizing) = (false, false)
-        let (hypervisor, domain) = (hypervisor, self)
-        job?.onCancel { hypervisor.background.run { _ = try? await domain.qmp("job-cancel", ["id": .string(id)]) } }
-        defer { job?.onCancel(nil) }
-        let began = ContinuousClock.now
-        var answered = began
+    ) async throws -> [String: any Error] {
+        let (hypervisor, domain, ids) = (hypervisor, self, Array(jobs.keys))
+        job?.onCancel { hypervisor.background.run { await domain.cancelJobs(ids) } }
+        defer {
+            job?.onCancel(nil)
+            run?.jobSignals[Self.snapshotJobPrefix] = nil
+        }
+        var (open, failures) = (Set(ids), [String: any Error]())
+        var (isCompleting, isEnding) = (false, false)
+        var answered = ContinuousClock.now
         while true {
-            let state: JSONValue
+            let signal = OneShot<Void>()
+            run?.jobSignals[Self.snapshotJobPrefix] = signal
+            let states: [String: JSONValue]
             do {
-                guard let found = try await jobState(id) else {
-                    throw VireoError(.operationFailed, "QEMU forgot its job for \(what)")
-                }
-                state = found
+                states = try await jobStates()
                 answered = .now
             } catch let error as VireoError where error.code == .operationTimeout {
                 // While it writes or reads memory inside an image, QEMU answers nothing.
                 guard ContinuousClock.now - answered < Self.silenceLimit else { throw error }
                 continue
             }
-            let (done, total) = (state["current-progress"]?.uint64Value ?? 0, state["total-progress"]?.uint64Value ?? 0)
-            job?.report(
-                JobProgress(
-                    total: ByteCount(bytes: total), processed: ByteCount(bytes: done),
-                    remaining: ByteCount(bytes: total - min(done, total))))
-            switch state["status"]?.stringValue {
-            case "concluded":
-                _ = try? await qmp("job-dismiss", ["id": .string(id)])
-                if let words = state["error"]?.stringValue {
-                    try job?.checkCancelled()
-                    throw VireoError(.operationFailed, "\(what) of domain '\(name)' failed: \(words)")
+            job?.report(Self.progress(ids.compactMap { states[$0] }))
+            for id in open where states[id].map({ $0["status"]?.stringValue == "concluded" }) ?? true {
+                open.remove(id)
+                let failure = await dismiss(id, states[id], what: jobs[id] ?? id, job)
+                failures[id] = failures[id] ?? failure
+            }
+            if open.isEmpty { return failures }
+            let statuses = Set(open.map { states[$0]?["status"]?.stringValue ?? "" })
+            if !isEnding, statuses == ["pending"] {
+                isEnding = true
+                job?.onCancel(nil)
+                do { try await whenPending(self) } catch { await abandon(open, error, &failures) }
+                for id in open where failures[id] == nil {
+                    _ = try await qmp("job-finalize", ["id": .string(id)], timeout: longPatience)
                 }
-                return
-            case "ready" where !isCompleting:
+                continue
+            }
+            if !isEnding, !isCompleting, statuses.isSubset(of: ["ready", "pending"]) {
                 isCompleting = true
                 job?.onCancel(nil)
-                try await whenReady(self)
-            case "pending" where !isFinalizing:
-                isFinalizing = true
-                do { try await whenPending(self) } catch {
-                    _ = try? await qmp("job-cancel", ["id": .string(id)])
-                    throw error
+                do { try await whenReady(self) } catch {
+                    isEnding = true
+                    await abandon(open, error, &failures)
                 }
-                _ = try await qmp("job-finalize", ["id": .string(id)])
-            default: break
+                continue
             }
-            try await Task.sleep(for: pause)
-            // Most jobs are short, and the guest may be waiting; the long ones need not be asked often.
-            pause = min(pause * 2, .now - began < .seconds(2) ? .milliseconds(8) : .milliseconds(100))
+            if !isEnding, let failure = failures.values.first {
+                isEnding = true
+                await abandon(open, failure, &failures)
+            }
+            if !isEnding, !isCompleting {
+                do { try await whileWorking(self, states) } catch {
+                    isEnding = true
+                    await abandon(open, error, &failures)
+                }
+            }
+            _ = await signal.wait(upTo: Self.reportInterval)
         }
     }
 
-    /// One job out of `query-jobs`; nil where QEMU has none of that name.
-    func jobState(_ id: String) async throws -> JSONValue? {
-        try await qmp("query-jobs").arrayValue?.first { $0["id"]?.stringValue == id }
+    /// Cancels jobs because one of them, or what belongs to them, failed.
+    private func abandon(_ ids: Set<String>, _ failure: any Error, _ failures: inout [String: any Error]) async {
+        for id in ids { failures[id] = failure }
+        await cancelJobs(Array(ids))
+    }
+
+    /// Between two reports of how far jobs are; what becomes of them is told by QEMU's events.
+    private static let reportInterval = Duration.milliseconds(100)
+
+    func cancelJobs(_ ids: [String]) async {
+        for id in ids { _ = try? await qmp("job-cancel", ["id": .string(id)]) }
+    }
+
+    /// Has QEMU forget a job that is over.
+    ///
+    /// - Parameter state: nil where QEMU has no such job.
+    /// - Returns: why it failed.
+    private func dismiss(_ id: String, _ state: JSONValue?, what: String, _ job: Job?) async -> (any Error)? {
+        guard let state else { return VireoError(.operationFailed, "QEMU forgot its job for \(what)") }
+        _ = try? await qmp("job-dismiss", ["id": .string(id)])
+        guard let words = state["error"]?.stringValue else { return nil }
+        do { try job?.checkCancelled() } catch { return error }
+        return VireoError(.operationFailed, "\(what) of domain '\(name)' failed: \(words)")
+    }
+
+    private static func progress(_ states: [JSONValue]) -> JobProgress {
+        let total = states.reduce(0) { $0 &+ ($1["total-progress"]?.uint64Value ?? 0) }
+        let done = min(total, states.reduce(0) { $0 &+ ($1["current-progress"]?.uint64Value ?? 0) })
+        return JobProgress(
+            total: ByteCount(bytes: total), processed: ByteCount(bytes: done), remaining: ByteCount(bytes: total - done))
+    }
+
+    /// QEMU's jobs by their ids.
+    func jobStates() async throws -> [String: JSONValue] {
+        var states: [String: JSONValue] = [:]
+        for job in try await qmp("query-jobs").arrayValue ?? [] {
+            if let id = job["id"]?.stringValue { states[id] = job }
+        }
+        return states
     }
 
     /// Ends what a former daemon's snapshot operation left running in QEMU.

@@ -60,7 +60,8 @@ extension DomainActor {
         try checkInside(names)
         try await awaitStorage()
         let (candidates, made) = layers(of: names)
-        var graph = try await hypervisor.imageGraph(of: candidates, made: made).without(Set(names), of: uuid)
+        let own = names.compactMap { snapshots[$0] }.flatMap(\.ownFiles)
+        var graph = try await hypervisor.imageGraph(of: candidates + own, made: made).without(Set(names), of: uuid)
         let holding = graph.layers.filter(\.value.hasSnapshots).map(\.key)
         let emptied = try await BlockingWork.run(awaiting: "the images of domain '\(self.name)'") {
             try holding.filter { Set(try OfflineImages.snapshots(of: $0)).isSubset(of: names) }
@@ -72,9 +73,8 @@ extension DomainActor {
             graph = graph.merged(merge)
         }
         let needed = graph.needed
+        preview.removed += own.filter { !needed.contains(OfflineImages.resolved($0)) }
         for snapshot in names.compactMap({ snapshots[$0] }) {
-            let files = snapshot.facts.made + snapshot.facts.kept.map(\.path) + snapshot.facts.copies
-            preview.removed += files.filter { !needed.contains(OfflineImages.resolved($0)) }
             for disk in snapshot.takenDisks where snapshot.disk(disk.target)?.location == .internal {
                 if let path = disk.source.path { preview.written.append(path) }
             }
