@@ -19,13 +19,14 @@ DESTDIR ?=
 SECONDS ?= 60
 SCALE ?= 1
 STEPS ?= 10000
+POINTS ?= 100
 SEED ?= 1
 
 # Nothing looks up symbols of our programs, and relative relocations have a short form: without both, 6 MB less are mapped.
 RELEASE := swift build -c release --static-swift-stdlib --scratch-path .build-release -Xswiftc -use-ld=lld \
     -Xlinker --no-export-dynamic -Xlinker -z -Xlinker pack-relative-relocs
 
-.PHONY: help build test unit integration matrix crashes walk imagematrix cycles check format hooks demo bench benchimages fuzz release deb install clean
+.PHONY: help build test unit integration matrix crashes walk troubles imagematrix cycles check format hooks demo bench benchimages fuzz release deb install clean
 
 help: ## shows this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,17 +53,23 @@ integration: ## runs the tests with real guests only (ONLY='words' picks some)
 matrix: ## runs every combination of the snapshot matrix, of which integration runs some
 	@Tools/install-deps.sh test
 	@Tools/bake-guest.py
-	VIREO_SNAPSHOT_MATRIX=all Tools/run-tests.py integration --only 'snapshot/Matrix'
+	VIREO_SNAPSHOT_MATRIX=all Tools/run-tests.py --hours 4 integration --only 'snapshot/Matrix'
 
-crashes: ## kills vireod, QEMU or both at every place of every operation on chains, of which integration does some (an hour)
+crashes: ## kills vireod, QEMU or both at every place of every operation on chains, and fills the disk during each (an hour)
 	@Tools/install-deps.sh test
 	@Tools/bake-guest.py
-	VIREO_CRASHES=all Tools/run-tests.py integration --only 'crashes/Crashes'
+	VIREO_CRASHES=all Tools/run-tests.py --hours 4 integration --only 'crashes/Crashes'
+	VIREO_CRASHES=all Tools/run-tests.py --hours 4 --add integration --only 'crashes/Full disk'
 
 walk: ## runs a random walk of STEPS=10000 operations on chains, with crashes; SEED=number repeats one
 	@Tools/install-deps.sh test
 	@Tools/bake-guest.py
-	VIREO_WALK_STEPS=$(STEPS) VIREO_WALK_SEED=$(SEED) Tools/run-tests.py integration --only 'crashes/Walk'
+	VIREO_WALK_STEPS=$(STEPS) VIREO_WALK_SEED=$(SEED) Tools/run-tests.py --hours 24 integration --only 'crashes/Walk'
+
+troubles: ## backs a machine up after each of POINTS=100 troubles (QEMU or all killed, hot-plug, snapshots); SEED=number repeats them
+	@Tools/install-deps.sh test
+	@Tools/bake-guest.py
+	VIREO_BACKUP_POINTS=$(POINTS) VIREO_BACKUP_SEED=$(SEED) Tools/run-tests.py --hours 4 integration --only 'many troubles'
 
 cycles: ## 1,000 starts of a network, 10,000 uploads and downloads, of which integration does some; looks for what is left
 	@Tools/install-deps.sh test

@@ -8,9 +8,9 @@ import sqlite3
 import subprocess
 import time
 
-from cases.snapshot import Machine
 from harness import test
 from harness.guest import disk_xml, domain_xml
+from harness.machine import Machine
 
 
 def image(path, *more):

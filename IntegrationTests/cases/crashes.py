@@ -8,6 +8,7 @@ each victim. `make crashes` runs all of it, `make integration` a part. `make wal
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import threading
@@ -16,9 +17,9 @@ import xml.etree.ElementTree as ElementTree
 
 import libvirt
 
-from cases.snapshot import KINDS, REGION, REGIONS, Machine, run
 from harness import Failure, Skip, test
 from harness.daemon import CommandFailure
+from harness.machine import KINDS, Machine, check_image, run
 
 # Every so many of the combinations of place and victim, and of the scenarios, unless all are asked for.
 ALL = os.environ.get("VIREO_CRASHES") == "all"
@@ -39,8 +40,8 @@ class Scenario:
         self.named = named
 
 
-def taking(kind):
-    return lambda machine: machine.take(kind, "t")
+def taking(kind, **options):
+    return lambda machine: machine.take(kind, "t", **options)
 
 
 def two_layers(machine):
@@ -102,7 +103,7 @@ def scenarios():
         for kind in KINDS:
             if state == "off" and kind.endswith("full"):
                 continue
-            yield Scenario("create, %s" % kind, state, nothing, taking(kind))
+            yield Scenario("create, %s" % kind, state, nothing, taking(kind, writes=False))
             yield Scenario("delete, %s" % kind, state, taking(kind), virsh("snapshot-delete", "{name}", "t"))
             yield Scenario("revert, %s" % kind, state, taking(kind), virsh("snapshot-revert", "{name}", "t"), reverts="t")
         yield Scenario("delete in the middle, external disk", state,
@@ -116,6 +117,7 @@ def scenarios():
         yield Scenario("move", state, two_layers, vireo("chain", "move", "{name}", "vda", "{folder}/moved.qcow2"))
         yield Scenario("move and flatten", state, two_layers,
                        vireo("chain", "move", "{name}", "vda", "{folder}/moved.qcow2", "--flatten"))
+        yield Scenario("resize", state, two_layers, virsh("blockresize", "{name}", "vda", "16M"))
     yield Scenario("active commit", "running", two_layers, virsh("blockcommit", "{name}", "vda", "--active", "--pivot", "--wait"),
                    named=("vda.s",))
     yield Scenario("active commit that is given up", "running", two_layers,
@@ -149,10 +151,12 @@ def restart(host, **environment):
 
 
 def quietly(action):
+    """Returns what the action failed with, as text; nothing where it did not."""
     try:
         action()
-    except (Failure, libvirt.libvirtError):
-        pass
+    except (Failure, libvirt.libvirtError) as error:
+        return str(error)
+    return ""
 
 
 class Kill:
@@ -160,13 +164,15 @@ class Kill:
 
     def __init__(self, machine, place, victim):
         self.machine, self.place, self.victim = machine, place, victim
+        # What the client failed with.
+        self.said = ""
 
     def during(self, action):
         """Returns whether the place was reached. A daemon runs afterwards, and no operation is under way."""
         machine, host = self.machine, self.machine.host
         restart(host, VIREO_CRASH_AT=self.place, VIREO_CRASH_HOW="stop")
         daemon, qemu = host.pid, host.qemu(machine.name)
-        client = threading.Thread(target=quietly, args=(action,))
+        client = threading.Thread(target=lambda: setattr(self, "said", quietly(action)))
         client.start()
         deadline = time.monotonic() + 60
         while client.is_alive() and process_state(daemon) != "T" and time.monotonic() < deadline:
@@ -189,8 +195,8 @@ class Kill:
                 host.process.kill()
                 host.process.wait()
         client.join(70)
-        if client.is_alive():
-            raise Failure("a client waits without end")
+        if client.is_alive() or "no end after" in self.said:
+            raise Failure("a client waits without end: " + self.said)
         if not (reached and self.victim == "QEMU"):
             restart(host)
         # Whoever wants to change the domain waits for the recovery.
@@ -266,7 +272,7 @@ def settle(machine, content, scenario, what):
     allowed |= {path for path in machine.forgotten if os.path.exists(path)}
     left = {os.path.join(machine.folder, name) for name in os.listdir(machine.folder)} - allowed
     t.equal(left, set(), "files that nobody needs, " + what)
-    run("qemu-img", "check", "-q", machine.source("vda"))
+    check_image(machine.source("vda"), machine.may_leak)
     quietly(lambda: machine.virsh("checkpoint-delete", machine.name, "c1", "--metadata"))
     machine.remove()
 
@@ -282,9 +288,9 @@ def fresh(t, host, number, scenario):
     return machine, {target: list(regions) for target, regions in machine.content.items()}
 
 
-def places_of(t, host, scenario):
+def places_of(t, host, scenario, number=0):
     """What the scenario passes: names as VIREO_CRASH_AT takes them."""
-    machine, content = fresh(t, host, 0, scenario)
+    machine, content = fresh(t, host, number, scenario)
     trace = t.path("trace")
     restart(host, VIREO_CRASH_TRACE=trace)
     scenario.act(machine)
@@ -320,8 +326,8 @@ def scenario_case(number, scenario):
             what = "%s of a domain that is %s, %s killed at %s" % (scenario.name, scenario.state, victim, place)
             machine, content = fresh(t, host, index + 1, scenario)
             try:
-                reached = Kill(machine, place, victim).during(lambda: scenario.act(machine))
-                t.true(reached, "the place was reached")
+                kill = Kill(machine, place, victim)
+                t.true(kill.during(lambda: scenario.act(machine)), "the place was not reached; the client: " + kill.said)
                 settle(machine, content, scenario, what)
             except Failure as failure:
                 raise Failure("%s: %s" % (what, failure)) from None
@@ -345,9 +351,17 @@ if ALL:
     @test("Crashes: the scenarios pass every place that the program has", seconds=900)
     def every_place(t):
         host, passed = t.daemon(), set()
-        for scenario in SCENARIOS:
-            passed |= {place.partition("#")[0] for place in places_of(t, host, scenario)}
+        for number, scenario in enumerate(SCENARIOS):
+            passed |= {place.partition("#")[0] for place in places_of(t, host, scenario, number)}
         t.equal(sorted(set(listed_places(t)) - passed), [], "places that no scenario passes")
+
+
+# Where each kind of step passes by, by its first word.
+ON_THE_WAY = {
+    "create": ("snapshot-create:",), "revert": ("snapshot-revert:",), "delete": ("snapshot-delete:", "layer-merge:"),
+    "flatten": ("chain-merge:", "layer-merge:"), "compact": ("chain-merge:", "layer-merge:"),
+    "move": ("chain-move:", "block-job:"), "pull": ("block-job:",),
+}
 
 
 class Walk:
@@ -362,6 +376,8 @@ class Walk:
         self.number = 0
         self.done = {}
         self.crashes = 0
+        # Images that were all of the disk while there was no snapshot: they are the client's from then on.
+        self.own = set()
 
     def steps(self):
         """What can be done now: a name, the call, and the snapshot that it goes back to."""
@@ -395,7 +411,7 @@ class Walk:
         crashes = dice.random() < 0.25 and name not in ("write", "state")
         what = "step %d, %s%s" % (self.number, name, " of " + goal if goal else "")
         if crashes:
-            place = dice.choice(places)
+            place = dice.choice([place for place in places if place.startswith(ON_THE_WAY[name.split()[0]])])
             victim = dice.choice(VICTIMS) if machine.state != "off" else "vireod"
             what += ", %s killed at %s" % (victim, place)
             if Kill(machine, place, victim).during(call):
@@ -418,6 +434,9 @@ class Walk:
         self.done[name] = self.done.get(name, 0) + 1
         self.end_jobs()
         agree(machine, what)
+        layers = json.loads(run("qemu-img", "info", "-U", "--backing-chain", "--output=json", machine.source("vda")))
+        if len(layers) == 1 and not machine.names():
+            self.own.add(layers[0]["filename"])
         return what
 
     def find_content(self, candidates, what):
@@ -451,7 +470,7 @@ class Walk:
                   json.loads(run("qemu-img", "info", "--backing-chain", "--output=json", machine.source("vda")))}
         # Where the client moved its own image to is a file of the client's, as that was.
         left = {os.path.join(machine.folder, name) for name in os.listdir(machine.folder) if not name.startswith("moved")}
-        left -= wanted | set(machine.bases.values())
+        left -= wanted | self.own | set(machine.bases.values())
         self.t.equal(left, set(), "files that nobody needs")
         run("qemu-img", "check", "-q", machine.source("vda"))
 
@@ -506,6 +525,7 @@ def full_disk(t):
                 continue
             what = "%s of a domain that is %s with %d bytes of room" % (scenario.name, scenario.state, room)
             machine = Machine(t, host, "f%d-%d" % (number, room), 1, folder=os.path.join(small, "f%d-%d" % (number, room)))
+            machine.may_leak = True
             try:
                 machine.go(scenario.state)
                 machine.write()
@@ -520,6 +540,7 @@ def full_disk(t):
                 os.remove(filler)
                 machine.virsh("desc", machine.name, "--config", "seen", seconds=60)
                 settle(machine, content, scenario, what)
+                shutil.rmtree(machine.folder)
             except Failure as failure:
                 raise Failure("%s: %s" % (what, failure)) from None
             done += 1

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import threading
 
-from cases.blockjob import MIB, OPERATIONS, chain_in_xml, chain_on_disk, check_data, idle, make_chain, monitor_io, tool
 from harness import test
 from harness.guest import disk_xml, domain_xml
+from harness.images import (
+    MIB, OPERATIONS, chain_in_xml, chain_on_disk, check_data, idle, make_chain, monitor_io, tool)
 
 
 def define(t, host, name, top):
