@@ -75,7 +75,8 @@ package enum CrashPoint {
         if let trace { note(name(), in: trace) }
         guard let wanted, wanted.name == name() else { return }
         guard passed.add(1, ordering: .relaxed).newValue == wanted.count else { return }
-        kill(getpid(), stops ? SIGSTOP : SIGKILL)
+        // To this thread: a signal to the process waits for whichever thread runs next, and the operation would go on meanwhile.
+        raise(stops ? SIGSTOP : SIGKILL)
     }
 
     private static func note(_ name: String, in path: String) {
