@@ -92,7 +92,7 @@ struct ConnectionMachineTests {
     @Test("Pings are answered, whatever else is under way; past the bound of calls the client is not read from")
     func bound() throws {
         var limits = ConnectionMachine.Limits()
-        limits.callsInFlight = 300
+        (limits.callsInFlight, limits.callsRunning) = (300, 300)
         var machine = ConnectionMachine(limits: limits)
         machine.opened()
         for serial in 0..<299 { machine.receive(try call(16, serial: UInt32(serial))) }
@@ -111,6 +111,62 @@ struct ConnectionMachineTests {
         #expect(!machine.wantsToRead)
         machine.callEnded(bytes: 0)
         #expect(machine.wantsToRead)
+    }
+
+    @Test("Calls wait for a place in their order; one that is answered at once overtakes them, unless descriptors belong to it")
+    func places() throws {
+        var limits = ConnectionMachine.Limits()
+        limits.callsRunning = 2
+        var machine = ConnectionMachine(limits: limits) { $0.number == 23 }
+        machine.opened()
+        for (serial, number) in ([16, 16, 16, 16, 23, 16] as [Int32]).enumerated() {
+            machine.receive(try call(number, serial: UInt32(serial)))
+        }
+        var carrying = ByteBuffer()
+        try carrying.writeMessage(
+            MessageHeader(ProcedureID(.remote, 23), kind: .callWithDescriptors, serial: 6), descriptorCount: 1
+        ) { _ throws(XDRError) in }
+        carrying.writeInteger(0, as: UInt8.self)
+        machine.receive(carrying)
+        func started() -> [UInt32] {
+            var serials: [UInt32] = []
+            while case .call(let message, _)? = machine.next() { serials.append(message.header.serial) }
+            return serials
+        }
+        #expect(started() == [0, 1, 4])
+        #expect(machine.heldDescriptors == 1)
+        machine.callEnded(bytes: 0)
+        #expect(!machine.mayStartHeldCall, "the one at once holds a place until it ends")
+        machine.callEnded(bytes: 0)
+        #expect(started() == [2])
+        machine.callEnded(bytes: 0)
+        machine.callEnded(bytes: 0)
+        #expect(started() == [3, 5])
+        machine.callEnded(bytes: 0)
+        #expect(started() == [6])
+        #expect(machine.heldDescriptors == 0)
+    }
+
+    @Test("While the client takes no answers no call starts, pings are answered, and closing forgets what waits")
+    func noRoom() throws {
+        var machine = ConnectionMachine { $0.number == 23 }
+        machine.opened()
+        machine.answersHaveRoom = false
+        machine.receive(try call(16))
+        machine.receive(try call(23))
+        machine.receive(
+            try message(MessageHeader(program: .keepalive, procedure: KeepaliveProcedure.ping, kind: .message, serial: 0)))
+        guard case .pong? = machine.next() else {
+            Issue.record("the ping was not answered")
+            return
+        }
+        #expect(machine.next() == nil)
+        #expect(!machine.mayStartHeldCall)
+        machine.answersHaveRoom = true
+        #expect(machine.mayStartHeldCall)
+        machine.close()
+        #expect(!machine.mayStartHeldCall)
+        #expect(machine.next() == nil)
     }
 
     @Test("Only who asked for keepalive is pinged, and hung up on after five silent pings")

@@ -7,7 +7,7 @@ import SystemPackage
 import VireoLibvirt
 import VireoRPC
 
-/// A client that sends, and never reads what comes back.
+/// A client that sends, and does not read what comes back until it is told to.
 final class MuteClient: Sendable {
     private let socket: PassedDescriptor
 
@@ -26,6 +26,33 @@ final class MuteClient: Sendable {
             MessageHeader(RemoteCalls.connectDomainEventCallbackRegisterAny.id, kind: .call, serial: 2),
             payload: RemoteConnectDomainEventCallbackRegisterAnyArgs(eventID: event, dom: nil).encode(to:))
         _ = try socket.writeAll(bytes.readableBytesView)
+    }
+
+    /// Sends the call once for each serial number.
+    func send<Arguments>(
+        _ arguments: Arguments, to call: Call<Arguments, some XDRCodable>, serials: ClosedRange<UInt32>
+    ) throws {
+        var bytes = ByteBuffer()
+        for serial in serials {
+            try bytes.writeMessage(MessageHeader(call.id, kind: .call, serial: serial), payload: arguments.encode(to:))
+        }
+        _ = try socket.writeAll(bytes.readableBytesView)
+    }
+
+    /// Reads until `count` bytes have come, or nothing more has for five seconds; returns how many came.
+    func read(atLeast count: Int) async throws -> Int {
+        var (seen, waits) = (0, 0)
+        var space = [UInt8](repeating: 0, count: 256 << 10)
+        while seen < count, waits < 500 {
+            do {
+                seen += try space.withUnsafeMutableBytes { try socket.read(into: $0) }
+                waits = 0
+            } catch Errno.wouldBlock {
+                waits += 1
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        return seen
     }
 
     /// Sends part of a call, and with it `count` times its own socket.

@@ -84,6 +84,7 @@ struct ServerTests {
     @Test("Slow calls neither hold up fast ones nor keepalive, and are cancelled when their client goes")
     func pipelining() async throws {
         let (started, cancelled) = (Counter(), Counter())
+        let calls = ConnectionMachine.Limits().callsRunning + 200
         var handlers = HandlerTable.all
         handlers.on(RemoteCalls.connectGetSysinfo) { _, _ in
             started.add()
@@ -97,16 +98,42 @@ struct ServerTests {
             let client = try await LibvirtClient(path: path)
             try await client.open()
             var frame = ByteBuffer()
-            for serial in 1000..<1300 {
+            for serial in 1000..<1000 + calls {
                 try frame.writeMessage(
                     MessageHeader(RemoteCalls.connectGetSysinfo.id, kind: .call, serial: UInt32(serial)),
                     payload: RemoteConnectGetSysinfoArgs(flags: 0).encode(to:))
             }
             await client.send(frame)
-            #expect(try await eventually { started.value == 300 })
+            #expect(try await eventually { started.value == ConnectionMachine.Limits().callsRunning })
             #expect(try await client.call(RemoteCalls.connectGetType, XDRVoid()).type == "QEMU")
             await client.close()
-            #expect(try await eventually { cancelled.value == 300 })
+            #expect(try await eventually { cancelled.value == started.value })
+            #expect(started.value == ConnectionMachine.Limits().callsRunning, "a call started for a client that was gone")
+        }
+    }
+
+    @Test("Calls of a client that does not read wait, and are answered once it reads")
+    func unreadAnswers() async throws {
+        let started = Counter()
+        let answer = String(repeating: "y", count: 64 << 10)
+        var handlers = HandlerTable.all
+        handlers.on(RemoteCalls.connectGetSysinfo) { _, _ in
+            started.add()
+            return RemoteConnectGetSysinfoRet(sysinfo: answer)
+        }
+        var limits = ConnectionMachine.Limits()
+        limits.callsRunning = 4
+        try await withServer(handlers: handlers, limits: limits) { _, _, path in
+            let client = try await MuteClient(path: path)
+            try client.send(RemoteConnectOpenArgs(name: "", flags: 0), to: RemoteCalls.connectOpen, serials: 1...1)
+            try client.send(RemoteConnectGetSysinfoArgs(flags: 0), to: RemoteCalls.connectGetSysinfo, serials: 2...501)
+            // As many as fit into the socket and what may be unsent, and those that ran when it was full.
+            let most = (limits.unsentBytes + 512 << 10) / answer.utf8.count + limits.callsRunning
+            #expect(try await eventually { started.value >= limits.unsentBytes / answer.utf8.count })
+            try await Task.sleep(for: .milliseconds(300))
+            #expect(started.value <= most)
+            #expect(try await client.read(atLeast: 500 * answer.utf8.count) >= 500 * answer.utf8.count)
+            #expect(started.value == 500)
         }
     }
 

@@ -48,6 +48,7 @@ package actor ClientConnection {
     private var output = ByteBuffer()
     private var receivedDescriptors: [PassedDescriptor] = []
     private var isReading = true
+    private var isAdvancing = false
     private var closesAfterOutput = false
     private var tasks: [UInt64: Task<Void, Never>] = [:]
     private var nextTask: UInt64 = 1
@@ -61,7 +62,9 @@ package actor ClientConnection {
     package init(_ shared: Shared, _ peer: Peer, executor: any SerialExecutor) {
         (self.shared, self.peer, self.executor) = (shared, peer, executor)
         client = peer.identity
-        machine = ConnectionMachine(limits: shared.limits)
+        machine = ConnectionMachine(limits: shared.limits) { [handlers = shared.handlers] in
+            if case .slow? = handlers[$0] { false } else { true }
+        }
     }
 
     /// Takes the transport over; from here on it may hand in bytes.
@@ -77,13 +80,12 @@ package actor ClientConnection {
     package func received(_ bytes: ByteBuffer, descriptors: [PassedDescriptor] = []) {
         receivedDescriptors += descriptors
         machine.receive(bytes)
-        while !closesAfterOutput, let action = machine.next() { perform(action) }
-        // What is left can only be for a message that is not whole yet.
-        if receivedDescriptors.count > WireLimit.VIR_NET_MESSAGE_NUM_FDS_MAX {
+        advance()
+        // What is left can only be for calls that wait for their start, and a message that is not whole yet.
+        if receivedDescriptors.count > machine.heldDescriptors + WireLimit.VIR_NET_MESSAGE_NUM_FDS_MAX {
             logger.warning("client sends descriptors that belong to no call", metadata: [LogKey.client: "\(client)"])
             ended("too many descriptors")
         }
-        flush()
     }
 
     /// Bytes that are still to come of the message whose beginning was received.
@@ -95,7 +97,24 @@ package actor ClientConnection {
     /// Some of the unsent bytes went out.
     package func didSend() {
         resumeSenders()
-        updateReading()
+        advance()
+    }
+
+    /// Does what the client asked for, as far as its answers have room, and sends them.
+    private func advance() {
+        // Sending may make room, which comes back here: the turn under way goes on with it.
+        guard !isAdvancing else { return }
+        isAdvancing = true
+        defer { isAdvancing = false }
+        repeat {
+            while !closesAfterOutput {
+                machine.answersHaveRoom = unsentBytes < shared.limits.unsentBytes
+                guard let action = machine.next() else { break }
+                perform(action)
+            }
+            flush()
+            machine.answersHaveRoom = unsentBytes < shared.limits.unsentBytes
+        } while machine.mayStartHeldCall
     }
 
     /// The client is gone: everything that hangs on the connection ends.
@@ -195,6 +214,7 @@ package actor ClientConnection {
         output.writeImmutableBuffer(reply)
         flush(descriptors.takeAttached())
         startStream(of: header, failed: reply.isErrorReply)
+        if machine.mayStartHeldCall { advance() }
     }
 
     /// Runs `body` in a task that is cancelled when the client goes away.

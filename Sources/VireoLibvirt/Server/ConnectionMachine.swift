@@ -16,11 +16,14 @@ package struct ConnectionMachine: Sendable {
         /// Calls that may be under way; past it the client is not read from. Far above libvirt's 5, so that pings behind slow
         /// calls are still seen.
         package var callsInFlight = 1024
+        /// Calls that run at once, besides those that are answered at once; more wait in the order in which they came. What
+        /// answers hold of memory, should the client not read them, is bounded by this and by `unsentBytes`.
+        package var callsRunning = 128
         /// Bytes of arguments of all calls under way, past which the client is not read from.
         package var bytesInFlight = 64 << 20
         /// The longest message of a client that has not opened a connection: what opens one is short.
         package var longestFirstMessage = 64 << 10
-        /// Unsent bytes past which the client is not read from, and streams wait.
+        /// Unsent bytes past which the client is not read from, no further call of it starts, and streams wait.
         package var unsentBytes = 1 << 20
         /// Unsent bytes past which a client that does not read is cut off, if there is an event for it.
         package var unsentBytesWithEvents = 8 << 20
@@ -59,16 +62,26 @@ package struct ConnectionMachine: Sendable {
     private enum Phase { case fresh, open, closed }
 
     package let limits: Limits
+    private let isAnsweredAtOnce: @Sendable (ProcedureID) -> Bool
     private var splitter: MessageSplitter
     private var phase = Phase.fresh
-    private var callsInFlight = 0
+    /// Calls that wait for their start: all in the order in which they came, so that descriptors find their call.
+    private var held = CircularBuffer<(message: Message, facts: ProcedureFacts)>()
+    private var callsRunning = 0
+    private var callsInFlight: Int { callsRunning + held.count }
     private var bytesInFlight = 0
+    /// Whether the client takes what it is sent: while it does not, no call starts.
+    package var answersHaveRoom = true
     private var keepalive = false
     private var lastHeard: ContinuousClock.Instant
     private var unansweredPings = 0
 
-    package init(limits: Limits = Limits(), now: ContinuousClock.Instant = .now) {
-        (self.limits, self.lastHeard) = (limits, now)
+    /// - Parameter isAnsweredAtOnce: whether a call never waits for anything: it overtakes those that wait for their turn.
+    package init(
+        limits: Limits = Limits(), now: ContinuousClock.Instant = .now,
+        isAnsweredAtOnce: @escaping @Sendable (ProcedureID) -> Bool = { _ in false }
+    ) {
+        (self.limits, self.lastHeard, self.isAnsweredAtOnce) = (limits, now, isAnsweredAtOnce)
         splitter = MessageSplitter(longest: limits.longestFirstMessage)
     }
 
@@ -78,7 +91,16 @@ package struct ConnectionMachine: Sendable {
     /// Whether there is room for what the client sends next.
     package var wantsToRead: Bool {
         phase != .closed && callsInFlight < limits.callsInFlight && bytesInFlight < limits.bytesInFlight
+            && heldDescriptors < WireLimit.VIR_NET_MESSAGE_NUM_FDS_MAX
     }
+
+    /// Descriptors that belong to calls which wait for their start.
+    package private(set) var heldDescriptors = 0
+
+    /// Whether a call waits that may start now.
+    package var mayStartHeldCall: Bool { phase != .closed && !held.isEmpty && mayStartCall }
+
+    private var mayStartCall: Bool { answersHaveRoom && callsRunning < limits.callsRunning }
 
     /// Takes what the client sent; ask `next` until it has nothing more.
     package mutating func receive(_ bytes: ByteBuffer, now: ContinuousClock.Instant = .now) {
@@ -95,6 +117,11 @@ package struct ConnectionMachine: Sendable {
 
     /// The next thing to do, or nil until more is received.
     package mutating func next() -> Action? {
+        if mayStartHeldCall, let (message, facts) = held.popFirst() {
+            heldDescriptors -= message.descriptorCount
+            callsRunning += 1
+            return .call(message, facts)
+        }
         while phase != .closed {
             do throws(FramingError) {
                 guard let message = try splitter.next() else { return nil }
@@ -126,7 +153,7 @@ package struct ConnectionMachine: Sendable {
         }
     }
 
-    private mutating func takeCall(_ message: Message) -> Action {
+    private mutating func takeCall(_ message: Message) -> Action? {
         let header = message.header
         func refuse(_ code: VireoError.Code, _ text: String, origin: VireoError.Origin = .rpc) -> Action {
             .refuse(header, VireoError(code, text, origin: origin))
@@ -141,8 +168,14 @@ package struct ConnectionMachine: Sendable {
         guard phase == .open || facts.worksBeforeOpen else {
             return refuse(.internalError, "hypervisor connection not open", origin: .rpc)
         }
-        callsInFlight += 1
         bytesInFlight += message.payload.readableBytes
+        let overtakes = answersHaveRoom && message.descriptorCount == 0 && isAnsweredAtOnce(facts.id)
+        guard overtakes || (held.isEmpty && mayStartCall) else {
+            held.append((message, facts))
+            heldDescriptors += message.descriptorCount
+            return nil
+        }
+        callsRunning += 1
         return .call(message, facts)
     }
 
@@ -157,7 +190,7 @@ package struct ConnectionMachine: Sendable {
 
     /// A call that `next` gave out was answered; `bytes` is the size of its arguments.
     package mutating func callEnded(bytes: Int) {
-        callsInFlight -= 1
+        callsRunning -= 1
         bytesInFlight -= bytes
     }
 
@@ -168,8 +201,12 @@ package struct ConnectionMachine: Sendable {
         splitter.longest = MessageHeader.longestMessage
     }
 
-    /// Nothing more is taken from the client.
-    package mutating func close() { phase = .closed }
+    /// Nothing more is taken from the client, and no waiting call starts.
+    package mutating func close() {
+        phase = .closed
+        held.removeAll()
+        heldDescriptors = 0
+    }
 
     /// The client asked for feature 10: from here on it may be pinged.
     package mutating func enableKeepalive(now: ContinuousClock.Instant = .now) {
