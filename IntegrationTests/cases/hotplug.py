@@ -182,7 +182,7 @@ def kill_loop(t):
         def agree():
             there = targets(host, name)
             return (("sdb" in there) == ("scsi0-0-0-1" in plugged(host, name)) == (path in nodes(host, name))
-                    and (owner == os.stat(path).st_uid) == (not there))
+                    and owner == os.stat(path).st_uid)
 
         t.wait(agree, 10, "QEMU and the definition to agree; %s, %s, %s" % (targets(host, name), plugged(host, name), nodes(host, name)))
         live, stored = targets(host, name), targets(host, name, "--inactive")

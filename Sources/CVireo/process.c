@@ -20,6 +20,26 @@ int vireo_pidfd_open(pid_t pid) {
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
+int vireo_unlock_open_file(pid_t pid, int number) {
+    int pidfd = vireo_pidfd_open(pid);
+    if (pidfd < 0) {
+        return -1;
+    }
+    int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+    int error = errno;
+    close(pidfd);
+    if (fd < 0) {
+        errno = error;
+        return -1;
+    }
+    struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    int result = fcntl(fd, F_OFD_SETLK, &all);
+    error = errno;
+    close(fd);
+    errno = error;
+    return result;
+}
+
 int vireo_pidfd_signal(int pidfd, int signal) {
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }

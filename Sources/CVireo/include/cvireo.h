@@ -77,6 +77,9 @@ int vireo_spawn(const struct vireo_spawn_request *request, struct vireo_spawn_re
 
 int vireo_pidfd_open(pid_t pid);
 int vireo_pidfd_signal(int pidfd, int signal);
+// Gives up every lock of an open file (F_OFD_SETLK) that a process has under a number, however many descriptors it has of it.
+// errno: EPERM without the right to trace the process, EBADF for no such number.
+int vireo_unlock_open_file(pid_t pid, int number);
 // Reaps a child that ended; never blocks. code is CLD_EXITED, CLD_KILLED or CLD_DUMPED, status the exit code or signal.
 // errno: EAGAIN while it runs, ECHILD if it is not our child (any more).
 int vireo_pidfd_reap(int pidfd, int *code, int *status);

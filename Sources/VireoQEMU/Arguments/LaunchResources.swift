@@ -29,6 +29,8 @@ package struct LaunchResources: Sendable {
     package var namedTaps: [String: [String]] = [:]
     /// `/dev/vhost-net` descriptors likewise; none leaves the work to QEMU.
     package var vhosts: [String: [CInt]] = [:]
+    /// Images that come as descriptors, by the name of their protocol node; the others are opened by their paths.
+    package var images: [String: PassedImage] = [:]
     /// swtpm's control sockets by the alias of the TPM.
     package var tpmSockets: [String: FilePath] = [:]
     /// Where values of secrets come from, by the name of QEMU's object for them.

@@ -33,6 +33,9 @@ package enum QEMUArguments {
         if !domain.devices.graphics.contains(where: \.isDisplay) { line.add("-display", "none") }
         line.add("-chardev", "socket,id=charmonitor,fd=\(resources.monitorDescriptor),server=on,wait=off")
         line.add("-mon", "chardev=charmonitor,id=monitor,mode=control")
+        for image in resources.images.values.sorted(by: { $0.set < $1.set }) {
+            line.add("-add-fd", Options("set=\(image.set)").with("fd", Int(image.number)).with("opaque", image.path))
+        }
         try addClock(domain, resources, to: &line)
         addPower(domain, resources, to: &line)
         try addBoot(domain, to: &line)

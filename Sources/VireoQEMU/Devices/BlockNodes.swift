@@ -10,6 +10,11 @@ package enum BlockNodes {
     package static func formatNode(_ index: Int) -> String { "libvirt-\(index)-format" }
     /// The protocol node of layer `index`: the file or the device itself.
     package static func storageNode(_ index: Int) -> String { "libvirt-\(index)-storage" }
+    /// The protocol node below a format node; nil for other nodes.
+    static func storageNode(below node: String) -> String? {
+        guard node.hasPrefix("libvirt-"), node.hasSuffix("-format") else { return nil }
+        return node.dropLast("format".count) + "storage"
+    }
     /// The node on top of the disk's that copies what is read into it.
     package static func copyOnReadNode(_ target: String) -> String { "libvirt-CoR-\(target)" }
 

@@ -8,7 +8,7 @@ extension DeviceBuilder {
     func disk(_ disk: Disk, _ reference: DeviceReference) throws(VireoError) -> DeviceArguments {
         var arguments = DeviceArguments()
         arguments.objects = try BlockSecrets.objects(for: disk, resources.secrets)
-        arguments.blockNodes = try BlockNodes.build(disk)
+        arguments.blockNodes = try BlockNodes.build(disk).map(resources.images.placing)
         arguments.devices = [try diskDevice(disk, reference)]
         if disk.bus == .fdc, let order = bootIndex(of: reference) {
             // The controller keeps the boot indexes of its two drives.

@@ -231,8 +231,10 @@ extension DomainActor {
             part.isNew = try await makeImage(layer, size: try await capacity(of: disk), for: disk.target, below: nil)
         }
         do {
-            try await hypervisor.ownership.acquire(
-                [DomainFile(path: path, use: .write, subject: "the backup of disk '\(disk.target)'")], for: uuid)
+            try await acquireFiles([
+                DomainFile(
+                    path: path, use: .write, subject: "the backup of disk '\(disk.target)'", isImage: layer.format.isOneFile)
+            ])
             let isPull = backup.mode == .pull
             let opening = try BlockNodes.open(layer, below: isPull ? top : nil, isReadOnly: false, of: disk.forBackup)
             let target = BlockNodes.formatNode(number)

@@ -12,9 +12,9 @@ extension DomainActor {
     /// How often watchers are told the progress.
     private static let backupInterval = Duration.seconds(1)
 
-    /// Makes the backup visible as a job, and follows it until it is over.
-    func watchBackup() {
-        guard let record = run?.details.backup, let id = run?.id, run?.backupJob == nil else { return }
+    /// Makes the backup visible as a job, until all of it is over: who sees no job may take the files for whole.
+    func showBackup() {
+        guard let record = run?.details.backup, run?.backupJob == nil else { return }
         let job = Job(.backup, owner: record.owner, startedAt: record.startedAt)
         job.onCancel { [weak self] in
             // Ends with what it does, which has deadlines.
@@ -22,6 +22,12 @@ extension DomainActor {
         }
         run?.backupJob = job
         publish()
+    }
+
+    /// Makes the backup visible, and follows it until it is over.
+    func watchBackup() {
+        showBackup()
+        guard let job = run?.backupJob, let id = run?.id else { return }
         inBackground(id) { domain in
             while domain.run?.id == id, domain.run?.backupJob === job {
                 await domain.reportBackup(job)
@@ -162,6 +168,8 @@ extension DomainActor {
             await clearBackup(record)
             await dropBackupFiles(record.parts, all: true)
             run?.details.backup = nil
+            run?.backupJob = nil
+            publish()
             if let name = record.catalogued { await settleCatalogued(name, .failed, "the daemon ended while it was begun") }
             if let name = record.checkpoint { await takeBackCheckpoint(name) }
             try? await storeRun()

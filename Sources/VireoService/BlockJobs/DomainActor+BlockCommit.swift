@@ -120,9 +120,9 @@ extension DomainActor {
     /// Gives layers that were only read so far to QEMU's user, so that it can write them.
     func letQEMUWrite(_ layers: [BackingChain.Layer], of disk: Disk) async throws {
         let files = layers.compactMap(\.source.path).map {
-            DomainFile(path: $0, use: .write, subject: "backing file of disk '\(disk.target)'")
+            DomainFile(path: $0, use: .write, subject: "backing file of disk '\(disk.target)'", isImage: true)
         }
-        try await hypervisor.ownership.acquire(files, for: uuid)
+        try await acquireFiles(files)
     }
 
     /// The name of layer `base` that is to be written into the layer above `depth`; nil where QEMU chooses.

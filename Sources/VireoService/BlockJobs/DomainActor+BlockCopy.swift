@@ -74,8 +74,10 @@ extension DomainActor {
             if try await makeImage(layer, size: size, for: disk.target, below: below) { job.created = path }
         }
         do {
-            try await hypervisor.ownership.acquire(
-                [DomainFile(path: path, use: .write, subject: "the copy of disk '\(disk.target)'")], for: uuid)
+            try await acquireFiles([
+                DomainFile(
+                    path: path, use: .write, subject: "the copy of disk '\(disk.target)'", isImage: format.isOneFile)
+            ])
             var mirror = DiskMirror(job: .copy, source: layer.source)
             mirror.format = format
             mirror.chain = BackingChain(

@@ -111,6 +111,7 @@ extension DomainActor {
     private func cpusResumed() async {
         let reason = run?.nextRun ?? .unpaused
         run?.nextRun = nil
+        if run?.images.lingering.isEmpty == false { hypervisor.background.run { [self] in await closeLingeringImages() } }
         guard move(.run(reason)) else { return }
         emit(.lifecycle(.resumed(reason == .postcopy ? .postcopy : reason == .migrated ? .migrated : .unpaused)))
         await storeStatus()

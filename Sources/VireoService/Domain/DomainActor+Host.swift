@@ -31,7 +31,7 @@ extension DomainActor {
         let ports = try live.chooseDisplayPorts(hypervisor.ports)
         self.run?.ports = ports
         try await NVRAMFile.prepare(live, reset: request.options.contains(.resetNVRAM), user: user)
-        try await hypervisor.ownership.acquire(live.files, for: uuid)
+        let images = try await openImages(of: live)
         await renewBitmaps(live)
         let logs = try await prepareConsoleLogs(live, user: user)
         self.run?.details.consoleLogs = logs.values.sorted()
@@ -48,8 +48,10 @@ extension DomainActor {
         let groups = await openControlGroup(run)
         let secrets = try SecretFiles.make(try await hypervisor.secretValues(for: live.devices.disks))
         let launch = try launchPlan(
-            live, request, capabilities, taps: taps, vsock: vsock, groups: groups, secrets: secrets, consoleLogs: logs)
-        return HostPreparation(launch: launch, taps: taps, vsock: vsock, groups: groups, secrets: secrets)
+            live, request, capabilities, taps: taps, vsock: vsock, groups: groups, secrets: secrets, images: images,
+            consoleLogs: logs)
+        return HostPreparation(
+            launch: launch, taps: taps, vsock: vsock, groups: groups, secrets: secrets, images: images.map(\.file))
     }
 
     /// Opens the device behind the guest's vsock, if it has one, and notes the context id that was chosen.

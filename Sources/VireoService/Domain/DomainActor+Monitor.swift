@@ -41,7 +41,25 @@ extension DomainActor {
     /// - Returns: the `return` value.
     /// - Throws: `operationInvalid` when the domain does not run; `internalError` "unable to execute QEMU command ..."
     ///   with QEMU's words; `operationTimeout`; `operationFailed` when QEMU went meanwhile.
+    ///
+    /// Commands and answers are as if QEMU opened all images by their paths, whether it does or gets them as descriptors.
     package func qmp(
+        _ command: String, _ arguments: JSONValue? = nil, timeout: Duration = DomainActor.patience,
+        passing descriptor: CInt? = nil
+    ) async throws -> JSONValue {
+        guard passesImages else { return try await ask(command, arguments, timeout: timeout, passing: descriptor) }
+        switch command {
+        case "blockdev-add": return try await addNode(arguments ?? [:], timeout: timeout)
+        case "blockdev-del": return try await deleteNode(arguments ?? [:], timeout: timeout)
+        case "query-block", "query-named-block-nodes":
+            let answer = try await ask(command, arguments, timeout: timeout)
+            return try await namingImages(answer, timeout: timeout)
+        default: return try await ask(command, arguments, timeout: timeout, passing: descriptor)
+        }
+    }
+
+    /// Runs a command as it is.
+    func ask(
         _ command: String, _ arguments: JSONValue? = nil, timeout: Duration = DomainActor.patience,
         passing descriptor: CInt? = nil
     ) async throws -> JSONValue {
@@ -53,7 +71,8 @@ extension DomainActor {
         }
     }
 
-    /// The same for a whole line of JSON that a client wrote; returns QEMU's whole answer.
+    /// The same for a whole line of JSON that a client wrote; returns QEMU's whole answer, with the
+    /// paths of images that QEMU has as descriptors.
     package func rawQMP(
         _ line: String, timeout: Duration = DomainActor.patience, passing descriptor: CInt? = nil
     ) async throws -> String {
@@ -62,7 +81,8 @@ extension DomainActor {
             throw VireoError(.invalidArg, "the command is not a JSON object")
         }
         do {
-            return try await monitor.executeRaw(request, timeout: timeout, passing: descriptor).text
+            let answer = try await monitor.executeRaw(request, timeout: timeout, passing: descriptor)
+            return passesImages ? try await namingImages(answer, timeout: timeout).text : answer.text
         } catch let error as QMPError {
             throw translate(error, command: request["execute"]?.stringValue ?? "?")
         }
@@ -72,6 +92,8 @@ extension DomainActor {
         if error.kind == .closed, run == nil || run?.endReason != nil {
             return VireoError(.operationFailed, "domain is no longer running", cause: error)
         }
-        return VireoError(error, command: command)
+        var translated = VireoError(error, command: command)
+        translated.message = DescriptorSets.naming(translated.message, run?.images.paths ?? [:])
+        return translated
     }
 }

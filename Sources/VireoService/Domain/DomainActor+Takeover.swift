@@ -40,6 +40,7 @@ extension DomainActor {
         startedBoot = record.boot
         status = DomainStatus(state: record.state, reason: record.reason)
         for port in live.displayPorts { hypervisor.ports.reserve(port) }
+        showBackup()
         publish()
     }
 

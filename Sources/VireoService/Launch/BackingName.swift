@@ -55,20 +55,26 @@ enum BackingLayers {
     /// libvirt's bound on the length of a chain.
     private static let limit = 200
 
+    struct Layer: Hashable, Sendable {
+        var path: FilePath
+        /// False for a format whose images may consist of more than one file.
+        var isOneFile: Bool
+    }
+
     /// Layers of a qcow2 image, next below first, as far as QEMU's user may be let at them.
     ///
     /// A raw layer counts only where it lies beside the image or below its directory: any file is a raw image, and a
     /// header must not be a way to read the host's files.
-    static func of(_ image: FilePath, format: ImageFormat?) -> [FilePath] {
+    static func of(_ image: FilePath, format: ImageFormat?) -> [Layer] {
         guard format == .qcow2 else { return [] }
         let home = image.removingLastComponent()
-        var (layers, current): ([FilePath], FilePath) = ([], image)
+        var (layers, current): ([Layer], FilePath) = ([], image)
         while layers.count < limit, let header = header(of: current), let backing = BackingName(header: header),
-            let next = backing.path(from: current), next != image, !layers.contains(next)
+            let next = backing.path(from: current), next != image, !layers.contains(where: { $0.path == next })
         {
             let isImage = self.header(of: next).map { $0.starts(with: [0x51, 0x46, 0x49, 0xFB]) } ?? false
             guard isImage || next.starts(with: home) else { break }
-            layers.append(next)
+            layers.append(Layer(path: next, isOneFile: isImage || backing.format == nil || backing.format == "raw"))
             guard isImage, backing.format == nil || backing.format == "qcow2" else { break }
             current = next
         }

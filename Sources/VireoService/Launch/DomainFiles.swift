@@ -23,6 +23,8 @@ struct DomainFile: Hashable, Sendable {
     var isOptional = false
     /// The format of an image, by which its layers are found.
     var format: ImageFormat?
+    /// Whether it is an image of which QEMU opens this one file, and by nothing but a node of ours: it may come as a descriptor.
+    var isImage = false
 }
 
 extension Domain {
@@ -36,11 +38,15 @@ extension Domain {
             files.append(
                 DomainFile(
                     path: path, use: isReadOnly ? .read : .write, subject: "disk '\(disk.target)'",
-                    isOptional: disk.source.startupPolicy == .optional, format: disk.driver.format))
+                    isOptional: disk.source.startupPolicy == .optional, format: disk.driver.format, isImage: disk.isListed))
             // Layers that were found in the images are let at by rules of their own (`BackingLayers`).
             guard let chain = disk.backingChain, !chain.isDetected else { continue }
-            for path in chain.layers.compactMap(\.source.path) {
-                files.append(DomainFile(path: path, use: .read, subject: "backing file of disk '\(disk.target)'"))
+            for layer in chain.layers {
+                guard let path = layer.source.path else { continue }
+                files.append(
+                    DomainFile(
+                        path: path, use: .read, subject: "backing file of disk '\(disk.target)'",
+                        isImage: disk.isListed && layer.format.isOneFile))
             }
         }
         for (path, subject) in [(os.kernel, "kernel"), (os.initrd, "initrd"), (os.deviceTree, "device tree")] {
@@ -62,4 +68,17 @@ extension Domain {
         }
         return files
     }
+}
+
+extension Disk {
+    /// Whether all that QEMU opens for the disk is listed: it follows no name in an image.
+    fileprivate var isListed: Bool {
+        let format = driver.format ?? .raw
+        return format.isOneFile && (format != .qcow2 || backingChain?.isTerminated == true)
+    }
+}
+
+extension ImageFormat {
+    /// Whether an image of the format is one file, besides the layers below it.
+    var isOneFile: Bool { [.raw, .qcow2, .luks].contains(self) }
 }

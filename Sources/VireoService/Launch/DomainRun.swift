@@ -55,6 +55,8 @@ struct DomainRun {
     var backupJob: Job?
     /// The block jobs that are under way, as readers see them, by the job's id.
     var blockJobViews: [String: Job] = [:]
+    /// The images that QEMU has by descriptors.
+    var images = ImageTable()
     /// Set when everything of the run is gone.
     let ended = OneShot<Void>()
 
@@ -87,6 +89,8 @@ struct RunDetails: Codable, Hashable, Sendable {
     var blockJobs: [BlockJob]?
     /// The backup that is under way; nil for none.
     var backup: BackupRecord?
+    /// Whether QEMU gets images as descriptors; nil in what earlier versions stored: then it opens all by their paths.
+    var passesImages: Bool?
 
     /// - Returns: an empty value for text that this version cannot read.
     init(json: String) {

@@ -14,6 +14,7 @@ struct HostPreparation: Sendable {
     var vsock: VsockDevice?
     var groups: HeldDescriptors
     var secrets: SecretFiles
+    var images: [OpenImage.File]
 }
 
 extension Domain {

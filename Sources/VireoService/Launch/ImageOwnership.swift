@@ -22,7 +22,12 @@ struct ImageOwnership: Sendable {
     ///
     /// - Throws: `systemError` naming the file, in libvirt's words; `operationTimeout` when its storage does not answer.
     func acquire(_ files: [DomainFile], for domain: DomainUUID) async throws {
-        for file in try await withLayers(files) {
+        try await acquireOnly(try await withLayers(files), for: domain)
+    }
+
+    /// The same, but for layers that are not among `files`.
+    func acquireOnly(_ files: [DomainFile], for domain: DomainUUID) async throws {
+        for file in files {
             let status = try await check(file)
             guard let user, let status, needsChange(file, status, user) else { continue }
             _ = try await store.takeImage(
@@ -43,7 +48,7 @@ struct ImageOwnership: Sendable {
     }
 
     /// `files` and the layers below the images among them, which QEMU opens by itself.
-    private func withLayers(_ files: [DomainFile]) async throws -> [DomainFile] {
+    func withLayers(_ files: [DomainFile]) async throws -> [DomainFile] {
         var all: [DomainFile] = []
         for file in files {
             all.append(file)
@@ -52,7 +57,9 @@ struct ImageOwnership: Sendable {
                 BackingLayers.of(FilePath(file.path), format: file.format)
             }
             all += layers.map {
-                DomainFile(path: $0.string, use: .read, subject: "backing file of \(file.subject)", isOptional: false)
+                DomainFile(
+                    path: $0.path.string, use: .read, subject: "backing file of \(file.subject)",
+                    isImage: file.isImage && $0.isOneFile)
             }
         }
         return all

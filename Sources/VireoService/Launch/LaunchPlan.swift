@@ -14,10 +14,10 @@ extension DomainActor {
 
     /// How QEMU is to be spawned for `live`: its arguments, its user, its limits, where its monitor and its log are.
     ///
-    /// Pure but for the descriptors of `taps`, `vsock` and `secrets`, which the caller keeps open until QEMU was spawned.
+    /// Pure but for the descriptors of `taps`, `vsock`, `secrets` and `images`, which the caller keeps open until QEMU was spawned.
     func launchPlan(
         _ live: Domain, _ request: LaunchRequest, _ capabilities: QEMUCapabilities, taps: TapDevices,
-        vsock: VsockDevice?, groups: HeldDescriptors, secrets: SecretFiles, consoleLogs: [String: String]
+        vsock: VsockDevice?, groups: HeldDescriptors, secrets: SecretFiles, images: [OpenImage], consoleLogs: [String: String]
     ) throws -> QEMULaunch {
         guard let run else { throw VireoError(.internalError, "the domain is not being started") }
         var resources = LaunchResources(
@@ -50,6 +50,12 @@ extension DomainActor {
             let number = Self.firstDescriptor + CInt(descriptors.count)
             descriptors.append(.init(descriptor, as: number))
             resources.secrets[object] = .descriptor(number)
+        }
+        for (index, image) in images.enumerated() {
+            let number = Self.firstDescriptor + CInt(descriptors.count)
+            descriptors.append(.init(image.file.number, as: number))
+            resources.images[image.node] = PassedImage(
+                set: Int64(index + 1), number: number, path: image.path, isWritable: image.isWritable)
         }
         var spawn = SpawnRequest(run.emulator, try QEMUArguments.build(live, resources))
         spawn.descriptors = descriptors

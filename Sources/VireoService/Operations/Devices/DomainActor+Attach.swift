@@ -84,7 +84,7 @@ extension DomainActor {
             .present(alias: attachment.alias ?? ""), live: attachment.domain, inactive: inactive)
         change.undo = plan.undo.map(PendingChange.Command.init)
         try await note(change)
-        try await hypervisor.ownership.acquire(files, for: uuid)
+        try await acquireFiles(files)
         try await carryOut(plan)
         withExtendedLifetime(taps) {}
         let aliases = attachment.devices.compactMap { $0.info?.alias }

@@ -101,7 +101,7 @@ extension DomainActor {
         change.finish = update.closing().map(PendingChange.Command.init)
         change.releases = [update.old.source.path].compactMap { $0 } + update.old.layerPaths
         try await note(change)
-        try await hypervisor.ownership.acquire(files, for: uuid)
+        try await acquireFiles(files)
         try await carryOut(opening)
         do {
             try await openTray(update, force: force)

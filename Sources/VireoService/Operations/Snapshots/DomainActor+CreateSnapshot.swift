@@ -284,9 +284,10 @@ extension DomainActor {
             sizes[disk.target] = nodes[try topNode(of: disk)]?["image"]?["virtual-size"]?.uint64Value
         }
         try await makeOverlays(entry.operation, sizes: sizes)
-        try await hypervisor.ownership.acquire(
-            entry.operation.overlays.map { DomainFile(path: $0.path, use: .write, subject: "overlay of disk '\($0.target)'") },
-            for: uuid)
+        try await acquireFiles(
+            entry.operation.overlays.map {
+                DomainFile(path: $0.path, use: .write, subject: "overlay of disk '\($0.target)'", isImage: true)
+            })
         var finished = snapshot
         switch snapshot.memory ?? .no {
         case .internal:

@@ -180,9 +180,11 @@ extension DomainActor {
             // A layer that is pulled from is only read.
             let written =
                 work.merge.direction == .pull ? [work.merge.upper] : [work.merge.lower, work.merge.upper] + work.merge.overlays
-            return written.map { DomainFile(path: $0, use: .write, subject: "layer of disk '\(work.disk.target)'") }
+            return written.map {
+                DomainFile(path: $0, use: .write, subject: "layer of disk '\(work.disk.target)'", isImage: true)
+            }
         }
-        try await hypervisor.ownership.acquire(files, for: uuid)
+        try await acquireFiles(files)
     }
 
     /// Has QEMU begin all of them, or none.
