@@ -13,7 +13,7 @@ import VireoQEMU
 ///
 /// Each node has a set of its own, with one descriptor in it: QEMU's locks belong to an open file (`fcntl(2)`, open file description
 /// locks), and two nodes that share one would give up each other's. A layer below the top is open for reading only; before a job
-/// writes to it, it is opened anew. What the daemon may not open, as on NFS without root's rights, and formats of several files go by
+/// writes to it, it is opened anew. Long chains, what the daemon may not open, as on NFS without root's rights, and formats of several files go by
 /// their paths, and are given to QEMU's user (`ImageOwnership`).
 extension DomainActor {
     /// Whether the running QEMU gets images as descriptors.
@@ -25,14 +25,14 @@ extension DomainActor {
     ///
     /// - Throws: as `ImageOwnership.acquire`.
     func openImages(of live: Domain) async throws -> [OpenImage] {
-        guard hypervisor.qemuUser != nil else {
+        guard let user = hypervisor.qemuUser else {
             try await hypervisor.ownership.acquire(live.files, for: uuid)
             return []
         }
         let files = try await hypervisor.ownership.withLayers(live.files)
-        let nodes = try live.devices.disks.flatMap { disk throws(VireoError) in try BlockNodes.build(disk) }
+        let disks = try live.devices.disks.map { disk throws(VireoError) in try BlockNodes.build(disk) }
         let (images, grants, left) = try await BlockingWork.run(awaiting: "the images of domain '\(live.name)'") {
-            Self.open(nodes, files)
+            Self.open(disks, files, user)
         }
         try await hypervisor.ownership.acquireOnly(left, for: uuid)
         run?.details.passesImages = true
@@ -44,11 +44,15 @@ extension DomainActor {
         return images
     }
 
-    /// Opens those of `files` that `nodes` are about. Blocks.
+    /// Layers of a disk past which it goes by paths, where that is possible. QEMU names a layer by the options of all below it, over and
+    /// over, once the next one's name is not the one in the image (`bdrv_refresh_filename` in its block.c): a chain of 200 costs seconds.
+    private static let longChain = 32
+
+    /// Opens those of `files` that the nodes of the disks are about. Blocks.
     ///
     /// - Returns: the images, what they are by their names without links, and the files that QEMU has to open itself.
     private static func open(
-        _ nodes: [JSONObject], _ files: [DomainFile]
+        _ disks: [[JSONObject]], _ files: [DomainFile], _ user: SpawnRequest.Credentials
     ) -> (images: [OpenImage], grants: [String: Bool], left: [DomainFile]) {
         var grants: [String: Bool] = [:]
         for file in files where file.isImage {
@@ -56,15 +60,24 @@ extension DomainActor {
             grants[path] = file.use == .write || grants[path] == true
         }
         var (images, failed): ([OpenImage], Set<String>) = ([], [])
-        for options in nodes {
-            guard let path = DescriptorSets.path(of: options), let node = options["node-name"]?.stringValue else { continue }
-            let resolved = ChainReader.resolved(path)
-            guard let isWritable = grants[resolved] else { continue }
-            guard let file = try? OpenImage.File(path, isWritable: isWritable) else {
-                failed.insert(resolved)
+        for nodes in disks {
+            let layers = nodes.compactMap { options in
+                DescriptorSets.path(of: options).map { (options, $0, ChainReader.resolved($0)) }
+            }
+            if layers.count > longChain,
+                layers.allSatisfy({ FileAccess.isReachable($0.2, uid: user.uid, groups: [user.gid] + user.groups) })
+            {
+                failed.formUnion(layers.map(\.2))
                 continue
             }
-            images.append(OpenImage(node: node, path: path, isWritable: isWritable, file: file))
+            for (options, path, resolved) in layers {
+                guard let isWritable = grants[resolved], let node = options["node-name"]?.stringValue else { continue }
+                guard let file = try? OpenImage.File(path, isWritable: isWritable) else {
+                    failed.insert(resolved)
+                    continue
+                }
+                images.append(OpenImage(node: node, path: path, isWritable: isWritable, file: file))
+            }
         }
         let opened = Set(images.map { ChainReader.resolved($0.path) }).subtracting(failed)
         let left = files.filter { !$0.isImage || !opened.contains(ChainReader.resolved($0.path)) }

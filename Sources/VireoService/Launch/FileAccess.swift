@@ -148,7 +148,21 @@ enum FileAccess {
 
     /// Whether `user` may read (and write) the file by its mode bits.
     static func permits(_ status: Status, uid: UInt32, groups: [UInt32], writing: Bool) -> Bool {
-        let wanted: UInt32 = writing ? 0o6 : 0o4
+        permits(status, uid: uid, groups: groups, bits: writing ? 0o6 : 0o4)
+    }
+
+    /// Whether `user` may enter every directory on the way to a file by their mode bits.
+    static func isReachable(_ path: String, uid: UInt32, groups: [UInt32]) -> Bool {
+        var directory = FilePath(path).removingLastComponent()
+        while true {
+            guard let status = try? status(directory.string), permits(status, uid: uid, groups: groups, bits: 0o1) else {
+                return false
+            }
+            guard directory.removeLastComponent() else { return true }
+        }
+    }
+
+    private static func permits(_ status: Status, uid: UInt32, groups: [UInt32], bits wanted: UInt32) -> Bool {
         if uid == 0 { return true }
         if status.uid == uid { return (status.mode >> 6) & wanted == wanted }
         if groups.contains(status.gid) { return (status.mode >> 3) & wanted == wanted }
