@@ -536,6 +536,38 @@ def variables(t):
     t.true(not os.path.exists(copy), "the copy is gone")
 
 
+@test("The state of an emulated TPM goes with a backup, is set back with the disks, and with a new machine")
+def tpm(t):
+    if not os.path.exists("/usr/bin/swtpm"):
+        raise Skip("no swtpm")
+    host = t.daemon()
+    machine = Machine(t, host, "trusted", devices="<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>")
+
+    def state(name):
+        return os.path.join(host.root, "state", "tpm", host.virsh("domuuid", name).strip(), "tpm2", "tpm2-00.permall")
+
+    def content(path):
+        with open(path, "rb") as file:
+            return file.read()
+
+    machine.start()
+    t.wait(lambda: os.path.exists(state("trusted")) and os.path.getsize(state("trusted")), 10, "swtpm to keep something")
+    running = machine.taken("--name", "b1")
+    t.equal([entry["kind"] for entry in running["variables"]], ["tpm"])
+    host.virsh("destroy", "trusted")
+    taken = content(state("trusted"))
+    t.equal(machine.taken("--name", "b2")["variables"][0]["kind"], "tpm")
+    with open(state("trusted"), "ab") as file:
+        file.write(b"later on")
+    host.vireo("backup", "restore", "trusted", "b2", "--over")
+    t.true(content(state("trusted")) == taken, "the TPM is what it was")
+    host.vireo("backup", "restore", "trusted", "b2", "--as", "other", "--to", t.path("other"))
+    t.true(content(state("other")) == taken, "the new machine's TPM is the old one's")
+    for name in ("trusted", "other"):
+        host.virsh("start", name)
+        host.virsh("destroy", name)
+
+
 # Troubles of the long chain of backups, each followed by one.
 TROUBLES = ("kill QEMU", "reset the host", "kill the daemon", "plug a disk in", "snapshot", "delete a snapshot", "stop and start", "shut off")
 POINTS = int(os.environ.get("VIREO_BACKUP_POINTS") or 12)

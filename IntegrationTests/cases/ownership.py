@@ -99,6 +99,7 @@ def private(t):
     host.virsh("change-media", name, "sda", second, "--live")
     blocks = host.virsh("qemu-monitor-command", name, '{"execute": "query-block"}')
     t.true(second in blocks and disc not in blocks, "the drive has the other disc: " + blocks)
+    t.true(second in host.virsh("qemu-monitor-command", "--hmp", name, "info block"), "people see paths")
     host.virsh("detach-disk", name, "vdb", "--live")
     t.true(more not in host.virsh("qemu-monitor-command", name, '{"execute": "query-named-block-nodes"}'), "it is closed")
     text = host.virsh("attach-disk", name, os.path.join(folder, "nothing.qcow2"), "vdc", "--live", fails=True)

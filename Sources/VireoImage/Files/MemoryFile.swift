@@ -9,12 +9,12 @@ package final class MemoryFile: ImageFile {
     package let path: String
     package let isWritable: Bool
     private let content: Mutex<[UInt8]>
-    /// Largest size: memory is not a place for large sparse files.
-    private static let largest: UInt64 = 1 << 30
+    private let largest: UInt64
 
-    package init(_ bytes: [UInt8] = [], path: String = "memory", isWritable: Bool = true) {
+    /// - Parameter largest: bytes that the file may grow to: memory is not a place for large sparse files.
+    package init(_ bytes: [UInt8] = [], path: String = "memory", isWritable: Bool = true, largest: UInt64 = 1 << 30) {
         content = Mutex(bytes)
-        (self.path, self.isWritable) = (path, isWritable)
+        (self.path, self.isWritable, self.largest) = (path, isWritable, largest)
     }
 
     package var bytes: [UInt8] { content.withLock { $0 } }
@@ -83,7 +83,7 @@ package final class MemoryFile: ImageFile {
 
     private func checkedEnd(_ offset: UInt64, _ count: UInt64) throws(ImageError) -> Int {
         let (end, overflow) = offset.addingReportingOverflow(count)
-        guard !overflow, end <= Self.largest else { throw ImageError.system(EFBIG, "write", path) }
+        guard !overflow, end <= largest else { throw ImageError.system(EFBIG, "write", path) }
         return Int(end)
     }
 }

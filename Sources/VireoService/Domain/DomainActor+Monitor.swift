@@ -51,7 +51,7 @@ extension DomainActor {
         switch command {
         case "blockdev-add": return try await addNode(arguments ?? [:], timeout: timeout)
         case "blockdev-del": return try await deleteNode(arguments ?? [:], timeout: timeout)
-        case "query-block", "query-named-block-nodes":
+        case "query-block", "query-named-block-nodes", "human-monitor-command":
             let answer = try await ask(command, arguments, timeout: timeout)
             return try await namingImages(answer, timeout: timeout)
         default: return try await ask(command, arguments, timeout: timeout, passing: descriptor)
