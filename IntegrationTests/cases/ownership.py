@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that QEMU's user could not open: they come to it as descriptors, and nobody's file changes its owner or mode."""
 import os
+import signal
 import subprocess
 
 from harness import test
@@ -162,3 +163,27 @@ def jobs(t):
     t.equal(marks(t, path("copy.qcow2"), 9), [line(place) for place in range(9)])
     for file in ("top.qcow2", "copy.qcow2"):
         subprocess.run(["qemu-img", "check", "-q", path(file)], check=True)
+
+
+@test("A daemon that is killed while a layer is opened for writing leaves no lock behind, also in a paused guest", seconds=120)
+def torn(t):
+    folder = home(t)
+    base = image(folder, "base.qcow2")
+    middle = image(folder, "middle.qcow2", base=base)
+    top = image(folder, "top.qcow2", base=middle)
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "torn", boots=False, devices=disk_xml(top)))
+    host.stop()
+    host.environment["VIREO_CRASH_AT"] = "image:reopened"
+    host.start()
+    del host.environment["VIREO_CRASH_AT"]
+    host.virsh("start", name)
+    host.virsh("suspend", name)
+    commit = ("blockcommit", name, "vda", "--top", middle, "--base", base, "--wait")
+    host.run(["virsh", "-q", "-c", host.uri, *commit])
+    t.equal(host.process.wait(20), -signal.SIGKILL, "the daemon died")
+    host.start()
+    host.virsh(*commit)
+    host.virsh("destroy", name)
+    found = subprocess.run(["qemu-img", "info", "--backing-chain", top], stdout=subprocess.PIPE, check=True, text=True).stdout
+    t.true("middle.qcow2" not in found, "the layer is out of the chain: " + found)

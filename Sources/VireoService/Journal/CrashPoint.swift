@@ -38,6 +38,8 @@ package enum CrashPoint {
         case backupRestoreFile = "backup-restore:file"
         case backupRestoreRenamed = "backup-restore:renamed"
         case resizeBegun = "disk-resize:begun", resizeDone = "disk-resize:done"
+        /// QEMU has a layer open for writing, and the descriptor for reading is still there with its locks.
+        case imageReopened = "image:reopened"
         case networkUpdateApplied = "network-update:applied"
         case offlineBackupCheckpoint = "offline-backup:checkpoint"
         case offlineBackupFiles = "offline-backup:files"

@@ -135,8 +135,14 @@ extension DomainActor {
             _ = try? await ask("remove-fd", ["fdset-id": .integer(set), "fd": .integer(number)])
             throw error
         }
+        CrashPoint.reached(.imageReopened)
         run?.images.entries?[set]?.isWritable = true
-        for descriptor in former {
+        try await giveUp(former, of: set, entry)
+    }
+
+    /// Takes descriptors out of a set whose node has the image open by another one.
+    private func giveUp(_ descriptors: [Int64], of set: Int64, _ entry: ImageTable.Entry) async throws {
+        for descriptor in descriptors {
             // QEMU closes it only when the guest runs, and took its locks over to the new one: kept, they would be another's.
             if let pid = run?.qemu?.process.pid, vireo_unlock_open_file(pid, CInt(truncatingIfNeeded: descriptor)) != 0 {
                 logger.debug(
@@ -145,6 +151,15 @@ extension DomainActor {
             }
             _ = try await ask("remove-fd", ["fdset-id": .integer(set), "fd": .integer(descriptor)])
         }
+    }
+
+    /// Whether a descriptor of QEMU's is for reading only, by `/proc/PID/fdinfo` (proc(5)); false where that cannot be read.
+    private func isReadOnly(_ descriptor: Int64) -> Bool {
+        guard let pid = run?.qemu?.process.pid, let text = FileAccess.text("/proc/\(pid)/fdinfo/\(descriptor)"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("flags:") }),
+            let flags = line.split(whereSeparator: \.isWhitespace).last.flatMap({ CInt($0, radix: 8) })
+        else { return false }
+        return flags & O_ACCMODE == O_RDONLY
     }
 
     /// How the protocol node of a layer of the running domain is opened; nil for none of its nodes.
@@ -230,10 +245,12 @@ extension DomainActor {
     private func imageEntries(timeout: Duration = DomainActor.patience) async throws -> [Int64: ImageTable.Entry] {
         if let entries = run?.images.entries { return entries }
         var entries: [Int64: ImageTable.Entry] = [:]
+        var descriptors: [Int64: [Int64]] = [:]
         for set in try await ask("query-fdsets", timeout: timeout).arrayValue ?? [] {
             let path = set["fds"]?.arrayValue?.lazy.compactMap { $0["opaque"]?.stringValue }.first
             guard let number = set["fdset-id"]?.int64Value, let path, path.hasPrefix("/") else { continue }
             entries[number] = ImageTable.Entry(node: "", path: path, isWritable: false)
+            descriptors[number] = set["fds"]?.arrayValue?.compactMap { $0["fd"]?.int64Value }
         }
         for node in try await ask("query-named-block-nodes", ["flat": true], timeout: timeout).arrayValue ?? [] {
             guard ["file", "host_device"].contains(node["drv"]?.stringValue),
@@ -246,6 +263,10 @@ extension DomainActor {
         run?.images.entries = entries.filter { !$0.value.node.isEmpty }
         // What a daemon left that died before the node was there.
         for set in entries.filter(\.value.node.isEmpty).keys { await removeSet(set) }
+        // Or before it gave up what a layer was open by before it was opened for writing: its locks would stop every job.
+        for (set, entry) in entries where entry.isWritable {
+            try? await giveUp((descriptors[set] ?? []).filter(isReadOnly), of: set, entry)
+        }
         return run?.images.entries ?? [:]
     }
 }
