@@ -26,7 +26,7 @@ ALL = os.environ.get("VIREO_CRASHES") == "all"
 EVERY = 1 if ALL else 9
 VICTIMS = ("vireod", "QEMU", "both")
 # Places of things that have no images; they have tests of their own.
-ELSEWHERE = ("network-", "backup-", "offline-", "update-interface:")
+ELSEWHERE = ("network-", "backup-", "offline-", "update-interface:", "image:")
 
 
 class Scenario:

@@ -262,6 +262,57 @@ def live_limits(t):
     t.true("unlimited" in host.virsh("memtune", name, "--config"), "the definition is untouched")
 
 
+@test("Limits of single block devices are kept, hold at once and at start, and are taken away again")
+def device_limits(t):
+    if os.geteuid() != 0 or not os.path.exists("/sys/fs/cgroup/blkio/vireo") and not os.path.exists("/sys/fs/cgroup/blkio/tasks"):
+        raise Skip("needs root and version 1 of control groups")
+    with open(t.path("disk"), "wb") as file:
+        file.truncate(1 << 20)
+    made = subprocess.run(["losetup", "--find", "--show", t.path("disk")], capture_output=True, text=True)
+    if made.returncode != 0:
+        raise Skip("no loop device: " + made.stderr)
+    device = made.stdout.strip()
+    t.on_exit(lambda: subprocess.run(["losetup", "--detach", device], check=True))
+    number = "%d:%d" % (os.major(os.stat(device).st_rdev), os.minor(os.stat(device).st_rdev))
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "metered", boots=False, memory_mib=32))
+    host.virsh("blkiotune", name, "--device-read-bytes-sec", device + ",4000000", "--device-weights", "/dev/sdz,300", "--config")
+    told = host.virsh("blkiotune", name)
+    t.true("device_read_bytes_sec: %s,4000000" % device in told and "device_weight  : /dev/sdz,300" in told, told)
+    t.true("<weight>300</weight>" in host.virsh("dumpxml", name), "the definition has it")
+    for wrong in ("junk", "/dev/sdz,", "/dev/sdz,-1", ",5", "/dev/sdz,99999999999"):
+        t.true("unable to parse blkio device" in host.virsh("blkiotune", name, "--device-read-iops-sec", wrong, "--config", fails=True), wrong)
+    host.virsh("blkiotune", name, "--device-weights", "/dev/sdz,0", "--config")
+    t.true("sdz" not in host.virsh("dumpxml", name), "a device without limits is no device")
+    host.virsh("start", name)
+    with open("/proc/%d/cgroup" % host.qemu(name), encoding="ascii") as file:
+        own = "/sys/fs/cgroup/blkio" + [line.strip() for line in file if ":blkio:" in line][0].rpartition(":")[2]
+
+    def limit(what):
+        with open(os.path.join(own, "blkio.throttle.%s_device" % what), encoding="ascii") as opened:
+            return dict(line.split() for line in opened).get(number)
+
+    t.equal(limit("read_bps"), "4000000", "the limit of the start")
+    host.virsh("blkiotune", name, "--device-read-bytes-sec", device + ",0", "--device-write-iops-sec", device + ",70", "--live")
+    t.equal((limit("read_bps"), limit("write_iops")), (None, "70"), "the limits now")
+    for wrong, why in (("/dev/nosuch-vireo", "No such file"), ("/dev/null", "not a block device")):
+        said = host.virsh("blkiotune", name, "--device-write-iops-sec", wrong + ",70", "--live", fails=True)
+        t.true(why in said, said)
+    t.true("nosuch" not in host.virsh("dumpxml", name), "what was refused is not told")
+
+
+@test("Threads that come later run where the definition says, not where the emulator is tied to")
+def later_threads(t):
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Skip("needs two processors")
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "threads", boots=False, memory_mib=32))
+    host.virsh("start", name)
+    host.virsh("emulatorpin", name, "0", "--live")
+    host.virsh("iothreadadd", name, "5", "--live")
+    t.true(host.virsh("iothreadinfo", name).split()[-1] != "0", "the new I/O thread may run anywhere: " + host.virsh("iothreadinfo", name))
+
+
 @test("A descriptor goes along with a monitor command")
 def monitor_descriptor(t):
     host = t.daemon()

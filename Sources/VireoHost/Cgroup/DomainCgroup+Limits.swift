@@ -1,6 +1,8 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+private import Glibc
+private import SystemPackage
 package import VireoCore
 
 extension DomainCgroup {
@@ -43,5 +45,61 @@ extension DomainCgroup {
             throw VireoError(.operationInvalid, "this kernel knows no weights of block I/O")
         }
         try write(name == "io.weight" ? "default \(weight)" : "\(weight)", .blkio, name)
+    }
+
+    /// How fast the group may read from and write to one device of the host.
+    package struct BlockIOLimits: Hashable, Sendable {
+        package var readBytesPerSecond: UInt64?
+        package var writeBytesPerSecond: UInt64?
+        package var readOperationsPerSecond: UInt64?
+        package var writeOperationsPerSecond: UInt64?
+
+        package init() {}
+    }
+
+    /// Bounds the group's transfers with a block device of the host; a bound that is nil is taken away.
+    ///
+    /// - Parameter path: the device's node, as `/dev/sda`.
+    /// - Throws: as `setMemoryLimits`; `invalidArg` when there is no such device.
+    package func setBlockIOLimits(_ limits: BlockIOLimits, of path: String) throws(VireoError) {
+        let device = try number(of: path)
+        let bounds = [
+            ("rbps", "read_bps", limits.readBytesPerSecond), ("wbps", "write_bps", limits.writeBytesPerSecond),
+            ("riops", "read_iops", limits.readOperationsPerSecond), ("wiops", "write_iops", limits.writeOperationsPerSecond),
+        ]
+        if isUnified {
+            let text = bounds.map { "\($0.0)=\($0.2.map(String.init) ?? "max")" }.joined(separator: " ")
+            return try write("\(device) \(text)", .blkio, "io.max")
+        }
+        for (_, name, bound) in bounds { try write("\(device) \(bound ?? 0)", .blkio, "blkio.throttle.\(name)_device") }
+    }
+
+    /// The group's share of one block device of the host under contention; nil for the share of all its devices.
+    ///
+    /// - Throws: as `setBlockIOLimits`; `operationInvalid` on a kernel without such weights.
+    package func setBlockIOWeight(_ weight: Int?, of path: String) throws(VireoError) {
+        guard let directory = directory(.blkio) else {
+            throw VireoError(.operationInvalid, "cgroup BLKIO controller is not mounted")
+        }
+        let names = isUnified ? ["io.weight", "io.bfq.weight"] : ["blkio.weight_device", "blkio.bfq.weight_device"]
+        guard let name = names.first(where: { layout.files.exists("\(directory)/\($0)") }) else {
+            throw VireoError(.operationInvalid, "this kernel knows no weights of single block devices")
+        }
+        try write("\(try number(of: path)) \(weight.map(String.init) ?? (isUnified ? "default" : "0"))", .blkio, name)
+    }
+
+    /// `MAJOR:MINOR` of a device's node.
+    private func number(of path: String) throws(VireoError) -> String {
+        var status = stat()
+        guard stat(layout.files.located(path).string, &status) == 0 else {
+            throw VireoError(
+                .invalidArg, "block device '\(path)' cannot be limited: \(Errno(rawValue: errno))", origin: .cgroup)
+        }
+        guard status.st_mode & S_IFMT == S_IFBLK else {
+            throw VireoError(.invalidArg, "'\(path)' is not a block device of the host", origin: .cgroup)
+        }
+        // glibc's `gnu_dev_major` and `gnu_dev_minor` are macros that Swift does not see.
+        let device = UInt64(status.st_rdev)
+        return "\(device >> 8 & 0xfff | device >> 32 & ~0xfff):\(device & 0xff | device >> 12 & 0xffff_ff00)"
     }
 }

@@ -33,7 +33,6 @@ enum LaunchChecks {
     private static func unsupported(_ domain: Domain, _ resources: LaunchResources) -> [(Bool, String)] {
         [
             (domain.memoryTune?.minimumGuarantee != nil, "memtune/min_guarantee"),
-            (domain.blockIOTune?.devices.isEmpty == false, "blkiotune/device"),
             (domain.numaTune?.memory?.placement == .auto, "numatune/memory with placement 'auto'"),
             (domain.vcpus.placement == .auto, "vcpu with placement 'auto'"),
             (domain.features.hyperV != nil && resources.accelerator == .tcg, "features/hyperv without KVM"),

@@ -64,6 +64,7 @@ extension DomainActor {
                     await domain.takeBack(plan.undo)
                     throw error
                 }
+                domain.tuneThreads()
             }
         }
     }

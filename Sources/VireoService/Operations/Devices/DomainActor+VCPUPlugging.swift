@@ -81,10 +81,10 @@ extension DomainActor {
         try await storeChange(inactive: inactive)
     }
 
-    /// New threads get the places and the shares that the definition gives to vCPUs.
-    private func tuneThreads() {
+    /// New threads get the places and the shares that the definition gives to theirs.
+    func tuneThreads() {
         do { try applyCPUTuning() } catch {
-            logger.warning("the tuning of a new vCPU could not be applied", metadata: [LogKey.error: "\(error)"])
+            logger.warning("the tuning of a new thread could not be applied", metadata: [LogKey.error: "\(error)"])
         }
     }
 

@@ -30,10 +30,10 @@ extension DomainActor {
     /// Starts to measure how fast the guest dirties its memory; the result comes with the statistics.
     ///
     /// - Parameter mode: `page-sampling`, `dirty-bitmap` or `dirty-ring`.
-    /// - Throws: `invalidArg` outside 1...60 seconds.
+    /// - Throws: `configUnsupported` outside 1...60 seconds.
     package func measureDirtyRate(seconds: Int, mode: String, client: ClientIdentity? = nil) async throws {
         guard (1...60).contains(seconds) else {
-            throw VireoError(.invalidArg, "seconds=\(seconds) is invalid, please choose value within [1, 60].")
+            throw VireoError(.configUnsupported, "seconds=\(seconds) is invalid, please choose value within [1, 60].")
         }
         try await withJob(.modify, client: client) { domain, _ in
             _ = try await domain.qmp("calc-dirty-rate", ["calc-time": JSONValue(seconds), "mode": .string(mode)])

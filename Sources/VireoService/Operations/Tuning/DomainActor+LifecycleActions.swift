@@ -8,6 +8,14 @@ package import VireoModel
 package enum GuestLifecycleEvent: UInt32, Hashable, Sendable {
     case powerOff = 0, reboot, crash
 
+    var word: String {
+        switch self {
+        case .powerOff: "poweroff"
+        case .reboot: "reboot"
+        case .crash: "crash"
+        }
+    }
+
     /// An action by its number (`virDomainLifecycleAction`).
     package static func action(_ number: UInt32) -> LifecycleAction? {
         let actions: [LifecycleAction] = [.destroy, .restart, .renameRestart, .preserve, .coredumpDestroy, .coredumpRestart]
@@ -18,12 +26,19 @@ package enum GuestLifecycleEvent: UInt32, Hashable, Sendable {
 extension DomainActor {
     /// Changes what happens when the guest powers off, reboots or crashes.
     ///
-    /// - Throws: `invalidArg` for a dump of a guest that does not crash; as `resolve`.
+    /// - Throws: `configUnsupported` for a dump of a guest that does not crash, and for a start under another name, which QEMU's
+    ///   driver has never had; as `resolve`.
     package func setAction(
         _ action: LifecycleAction, on event: GuestLifecycleEvent, scope: ChangeScope, client: ClientIdentity? = nil
     ) async throws {
         if event != .crash, action == .coredumpDestroy || action == .coredumpRestart {
-            throw VireoError(.invalidArg, "lifecycle event \(event) doesn't support '\(action.rawValue)' action", origin: .domain)
+            throw VireoError(
+                .configUnsupported, "Lifecycle event '\(event.word)' doesn't support '\(action.rawValue)' action", origin: .domain)
+        }
+        if action == .renameRestart {
+            throw VireoError(
+                .configUnsupported,
+                "a guest is not started under another name ('\(action.rawValue)') when it ends; choose 'restart'", origin: .qemu)
         }
         let change: @Sendable (inout Domain) -> Void = { definition in
             switch event {

@@ -107,14 +107,16 @@ extension DomainActor {
     func applyCPUTuning() throws(VireoError) {
         guard let live else { return }
         let view = view
+        // A thread that QEMU starts later begins where the emulator may run, also when nothing keeps it there.
+        let everywhere = live.hostCPUsOfEmulator == nil ? nil : hypervisor.host.onlineCPUs
         for (number, thread) in view.vcpuThreads {
-            if let cpus = live.hostCPUs(ofVCPU: number) { try Self.pin(thread, to: cpus, what: "vcpu \(number)") }
+            if let cpus = live.hostCPUs(ofVCPU: number) ?? everywhere { try Self.pin(thread, to: cpus, what: "vcpu \(number)") }
         }
         if let cpus = live.hostCPUsOfEmulator {
             for thread in view.emulatorThreads { try Self.pin(thread, to: cpus, what: "the emulator") }
         }
         for (number, thread) in view.ioThreads {
-            if let cpus = live.hostCPUs(ofIOThread: number) { try Self.pin(thread, to: cpus, what: "I/O thread \(number)") }
+            if let cpus = live.hostCPUs(ofIOThread: number) ?? everywhere { try Self.pin(thread, to: cpus, what: "I/O thread \(number)") }
         }
         guard let tune = live.cpuTune else { return }
         let isLimited =
@@ -132,9 +134,9 @@ extension DomainActor {
     /// - Throws: `configUnsupported` where the host cannot do what the definition asks for.
     func applyMemoryAndBlockTuning() throws(VireoError) {
         guard let live else { return }
-        let (memory, weight) = (live.memoryTune, live.blockIOTune?.weight)
+        let (memory, weight, devices) = (live.memoryTune, live.blockIOTune?.weight, live.blockIOTune?.devices ?? [])
         let limits = [memory?.hardLimit, memory?.softLimit, memory?.swapHardLimit]
-        guard weight != nil || limits.contains(where: { $0 != nil }) else { return }
+        guard weight != nil || !devices.isEmpty || limits.contains(where: { $0 != nil }) else { return }
         guard let group = cgroup else {
             throw VireoError(
                 .configUnsupported, "memory and block I/O tuning are not available: the domain has no control group on this host")
@@ -142,6 +144,7 @@ extension DomainActor {
         do {
             try group.setMemoryLimits(hard: limits[0], soft: limits[1], withSwap: limits[2], memory: limits[0])
             if let weight { try group.setBlockIOWeight(weight) }
+            try group.enforce(devices, after: [])
         } catch {
             throw VireoError(
                 .configUnsupported, "the tuning of domain '\(name)' is not available: \(error.message)", cause: error)
@@ -167,6 +170,7 @@ extension DomainActor {
         if let weight = definition.blockIOTune?.weight, weight != before.blockIOTune?.weight {
             try group.setBlockIOWeight(weight)
         }
+        try group.enforce(definition.blockIOTune?.devices ?? [], after: before.blockIOTune?.devices ?? [])
     }
 
     private func applyScheduling(_ definition: Domain) throws(VireoError) {

@@ -23,12 +23,7 @@ extension DomainView {
         let affected = try resolve(scope)
         let tune = (affected.live ? live : inactive)?.blockIOTune
         return [TypedParameter("weight", .uint(UInt32(clamping: tune?.weight ?? 0)))]
-            + [
-                "device_weight", "device_read_iops_sec", "device_write_iops_sec", "device_read_bytes_sec",
-                "device_write_bytes_sec",
-            ].map {
-                TypedParameter($0, .string(""))
-            }
+            + BlockIODeviceTunable.allCases.map { TypedParameter($0.rawValue, .string($0.text(tune?.devices ?? []))) }
     }
 
     /// Limits of memory in KiB; without one, the most that libvirt counts to.
@@ -64,7 +59,7 @@ extension DomainActor {
                         throw VireoError(.invalidArg, "Invalid nodeset of 'numatune': \(text)")
                     }
                     memory.nodes = nodes
-                default: throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported")
+                default: throw Self.unknown(parameter)
                 }
             }
             tune.memory = memory
@@ -79,14 +74,20 @@ extension DomainActor {
         try await changeLimits(scope, client) { definition in
             var tune = definition.blockIOTune ?? BlockIOTune()
             for parameter in parameters {
-                guard parameter.field == "weight", case .uint(let weight) = parameter.value else {
-                    throw VireoError(
-                        .operationUnsupported, "parameter '\(parameter.field)' cannot be changed yet; edit the definition")
+                switch (parameter.field, parameter.value) {
+                case ("weight", .uint(let weight)): tune.weight = weight == 0 ? nil : Int(weight)
+                case (let field, .string(let text)):
+                    guard let tunable = BlockIODeviceTunable(rawValue: field) else { throw Self.unknown(parameter) }
+                    try tunable.set(text, in: &tune.devices)
+                default: throw Self.unknown(parameter)
                 }
-                tune.weight = weight == 0 ? nil : Int(weight)
             }
             definition.blockIOTune = tune
         }
+    }
+
+    private static func unknown(_ parameter: TypedParameter) -> VireoError {
+        VireoError(.invalidArg, "parameter '\(parameter.field)' not supported", origin: .qemu)
     }
 
     /// - Throws: as `setNUMAParameters`.
@@ -104,7 +105,7 @@ extension DomainActor {
                 case "hard_limit": tune.hardLimit = limit
                 case "soft_limit": tune.softLimit = limit
                 case "swap_hard_limit": tune.swapHardLimit = limit
-                default: throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported")
+                default: throw Self.unknown(parameter)
                 }
             }
             if let hard = tune.hardLimit, let swap = tune.swapHardLimit, hard > swap {

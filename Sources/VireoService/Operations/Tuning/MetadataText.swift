@@ -10,16 +10,12 @@ import VireoXML
 /// Clients hand in `<x a='1'/>` with a prefix and a URI; it is kept as `<k:x xmlns:k='URI' a='1'/>`, as libvirt keeps it, and
 /// handed out as it came.
 enum MetadataText {
-    /// - Throws: `xmlError` when `text` is not one well-formed element; `invalidArg` for a prefix that is no name.
+    /// - Throws: `xmlDetail` when `text` is not one well-formed element; `invalidArg` for a prefix that is no name.
     static func element(_ text: String, prefix: String, namespace: String) throws(VireoError) -> MetadataElement {
         guard prefix.utf8.allSatisfy(isNameByte), prefix.utf8.first.map({ $0 > UInt8(ascii: "9") }) == true else {
             throw VireoError(.invalidArg, "'\(prefix)' cannot be the prefix of an element")
         }
-        do {
-            _ = try XMLParser.parse(text.utf8)
-        } catch {
-            throw VireoError(.xmlError, "(metadata_xml): \(error)", origin: .domain, cause: error)
-        }
+        _ = try DomainXML.parse(text, rootNamed: nil, as: "(metadata_xml)")
         guard let root = root(of: text) else { throw VireoError(.xmlError, "the metadata is no XML element", origin: .domain) }
         let name = localName(root.name)
         let declaration = " xmlns:\(prefix)='\(escaped(namespace))'"
