@@ -57,11 +57,10 @@ def consoles(t):
     host.virsh("destroy", name)
 
 
-@test("The power button shuts the guest down, with the events in their order")
-def power_button(t):
+def event_loop():
+    """Has libvirt's client library call back from a thread; before the first connection."""
     import libvirt
 
-    host = t.daemon()
     libvirt.virEventRegisterDefaultImpl()
 
     def loop():
@@ -69,6 +68,14 @@ def power_button(t):
             libvirt.virEventRunDefaultImpl()
 
     threading.Thread(target=loop, daemon=True).start()
+
+
+@test("The power button shuts the guest down, with the events in their order")
+def power_button(t):
+    import libvirt
+
+    host = t.daemon()
+    event_loop()
     connection = host.connect()
     seen = []
     connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
@@ -311,6 +318,42 @@ def later_threads(t):
     host.virsh("emulatorpin", name, "0", "--live")
     host.virsh("iothreadadd", name, "5", "--live")
     t.true(host.virsh("iothreadinfo", name).split()[-1] != "0", "the new I/O thread may run anywhere: " + host.virsh("iothreadinfo", name))
+
+
+@test("What is tuned of a running guest is told as events, and a burst without its limit is refused")
+def tuning_events(t):
+    import libvirt
+
+    host = t.daemon()
+    event_loop()
+    connection = host.connect()
+    seen = []
+    connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_TUNABLE, lambda c, d, changed, o: seen.append(changed), None)
+    with open(t.path("disk"), "wb") as file:
+        file.truncate(1 << 20)
+    name = host.define(domain_xml(t.assets, "tuned", boots=False, memory_mib=32, devices=disk_xml(t.path("disk"), form="raw")))
+
+    def tune(*arguments, told=None):
+        seen.clear()
+        host.virsh(*arguments)
+        if told:
+            t.wait(lambda: seen, 5, "the event of " + " ".join(arguments))
+        t.equal(seen, [told] if told else [])
+
+    tune("blkdeviotune", name, "vda", "--total-iops-sec", "500", "--config")
+    host.virsh("start", name)
+    tune("blkdeviotune", name, "vda", "--total-bytes-sec", "5000", "--group-name", "slow", "--live",
+         told={"blkdeviotune.disk": "vda", "blkdeviotune.total_bytes_sec": 5000, "blkdeviotune.group_name": "slow"})
+    tune("vcpupin", name, "0", "0", "--live", told={"cputune.vcpupin0": "0"})
+    tune("emulatorpin", name, "0", "--live", told={"cputune.emulatorpin": "0"})
+    for wrong, why in ((("--total-bytes-sec-max", "4000"), "'total_bytes_sec_max' cannot be smaller than 'total_bytes_sec'"),
+                       (("--read-iops-sec-max", "4000"), "'read_iops_sec_max' cannot be set if 'read_iops_sec' is not set"),
+                       (("--total-iops-sec-max-length", "4"), "_max_length' cannot be set if 'total_iops_sec_max' is not set")):
+        for scope in ("--live", "--config"):
+            if scope == "--config" and wrong[0] == "--total-bytes-sec-max":
+                continue
+            said = host.virsh("blkdeviotune", name, "vda", *wrong, scope, fails=True)
+            t.true("unsupported configuration" in said and why in said, said)
 
 
 @test("A descriptor goes along with a monitor command")

@@ -25,6 +25,15 @@ enum IOTuneField {
         ("write_iops_sec_max_length", "iops_wr_max_length", \.maximumOperationsSeconds.write),
     ]
     static let group = "group_name"
+
+    /// Each limit that has a burst, with the burst's fields.
+    static let bursts = numbers.filter { $0.name.hasSuffix("_sec") && $0.name != "size_iops_sec" }.map {
+        (limit: $0.name, most: "\($0.name)_max", length: "\($0.name)_max_length")
+    }
+
+    static func value(_ name: String, of tune: IOTune) -> UInt64? {
+        numbers.first { $0.name == name }.flatMap { tune[keyPath: $0.path] }
+    }
 }
 
 extension DomainView {
@@ -53,7 +62,8 @@ extension DomainActor {
     /// Changes limits of a disk. Those of a kind that is not mentioned stay, as libvirt has it: naming a total drops reads
     /// and writes of that kind, and the other way round.
     ///
-    /// - Throws: `invalidArg` for a name that is no limit, for both a total and its parts, or for a disk that is not there.
+    /// - Throws: `invalidArg` for a name that is no limit, for both a total and its parts, or for a disk that is not there;
+    ///   `configUnsupported` for a burst without its limit or below it.
     package func setIOTune(
         _ disk: String, _ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil
     ) async throws {
@@ -76,6 +86,10 @@ extension DomainActor {
                         definition.devices.disks[index].tuning = tune
                     }
                 }
+                domain.emit(
+                    .tunable(
+                        [TypedParameter("blkdeviotune.disk", .string(device.target))]
+                            + parameters.map { TypedParameter("blkdeviotune.\($0.field)", $0.value) }))
             }
             if affected.config {
                 try await domain.updateInactive { definition in
@@ -119,6 +133,28 @@ extension DomainActor {
             let dropped = given.contains(total) ? parts : parts.contains(where: given.contains) ? [total] : []
             for field in IOTuneField.numbers where dropped.contains(field.name) { tune[keyPath: field.path] = nil }
         }
+        try check(tune)
         return tune
+    }
+
+    /// What QEMU would refuse, and at the next start only.
+    private static func check(_ tune: IOTune) throws(VireoError) {
+        for burst in IOTuneField.bursts {
+            guard let most = IOTuneField.value(burst.most, of: tune) else {
+                guard IOTuneField.value(burst.length, of: tune) == nil else {
+                    throw VireoError(
+                        .configUnsupported, "value '\(burst.length)' cannot be set if '\(burst.most)' is not set", origin: .qemu)
+                }
+                continue
+            }
+            guard let limit = IOTuneField.value(burst.limit, of: tune) else {
+                throw VireoError(
+                    .configUnsupported, "value '\(burst.most)' cannot be set if '\(burst.limit)' is not set", origin: .qemu)
+            }
+            guard most >= limit else {
+                throw VireoError(
+                    .configUnsupported, "value '\(burst.most)' cannot be smaller than '\(burst.limit)'", origin: .qemu)
+            }
+        }
     }
 }

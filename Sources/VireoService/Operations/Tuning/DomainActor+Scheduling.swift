@@ -30,6 +30,11 @@ package enum SchedulerParameter: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// The value as clients are told it.
+    fileprivate func told(_ value: Int64, as prefix: String = "") -> TypedParameter {
+        TypedParameter(prefix + rawValue, isSigned ? .llong(value) : .ullong(UInt64(clamping: value)))
+    }
+
     fileprivate func read(_ tune: CPUTune?) -> Int64 {
         guard let bandwidth else { return Int64(clamping: tune?.shares ?? 0) }
         let value = tune?[keyPath: bandwidth]
@@ -69,7 +74,7 @@ extension DomainActor {
             var value = parameter == .shares ? Int64(clamping: shares ?? tune?.shares ?? 0) : parameter.read(tune)
             // What nobody has set is the kernel's to say: a tenth of a second, and no limit.
             if affected.live, value == 0, parameter != .shares { value = parameter.isSigned ? -1 : 100_000 }
-            return TypedParameter(parameter.rawValue, parameter.isSigned ? .llong(value) : .ullong(UInt64(clamping: value)))
+            return parameter.told(value)
         }
     }
 
@@ -93,6 +98,7 @@ extension DomainActor {
                 try change(&definition)
                 try domain.applyScheduling(definition)
                 try await domain.updateLive { try change(&$0) }
+                domain.emit(.tunable(values.map { parameter, value in parameter.told(value, as: "cputune.") }))
             }
             if affected.config { try await domain.updateInactive { try change(&$0) } }
         }

@@ -93,6 +93,7 @@ extension DomainActor {
             if affected.live {
                 if let thread = domain.view.vcpuThreads[number] { try Self.pin(thread, to: cpus, what: "vcpu \(number)") }
                 try await domain.updateLive { Self.setPin(number, set, of: &$0) }
+                domain.emit(.tunable([TypedParameter("cputune.vcpupin\(number)", .string(set.description))]))
             }
             if affected.config { try await domain.updateInactive { Self.setPin(number, set, of: &$0) } }
         }
@@ -114,6 +115,7 @@ extension DomainActor {
                     tune.emulatorPin = set
                     definition.cpuTune = tune
                 }
+                domain.emit(.tunable([TypedParameter("cputune.emulatorpin", .string(set.description))]))
             }
             if affected.config {
                 try await domain.updateInactive { definition in
@@ -145,6 +147,7 @@ extension DomainActor {
             if affected.live {
                 if let thread = domain.view.ioThreads[number] { try Self.pin(thread, to: cpus, what: "I/O thread \(number)") }
                 try await domain.updateLive { $0.pinIOThread(number, to: set) }
+                domain.emit(.tunable([TypedParameter("cputune.iothreadpin\(number)", .string(set.description))]))
             }
             if affected.config { try await domain.updateInactive { $0.pinIOThread(number, to: set) } }
         }
