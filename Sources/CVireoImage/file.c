@@ -52,6 +52,13 @@ int vireo_open_direct(int fd, int writable) {
 
 int vireo_reserve(int fd, off_t offset, off_t length) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length); }
 
+int vireo_avoid_copy_on_write(int fd) {
+    int flags = 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0) return -1;
+    flags |= FS_NOCOW_FL;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 off_t vireo_next_data(int fd, off_t offset) { return lseek(fd, offset, SEEK_DATA); }
 
 off_t vireo_next_hole(int fd, off_t offset) { return lseek(fd, offset, SEEK_HOLE); }

@@ -12,6 +12,8 @@ package struct ImageFormat: RawRepresentable, Hashable, Sendable, CustomStringCo
     package static let vhd = Self(rawValue: "vpc")
     package static let vhdx = Self(rawValue: "vhdx")
     package static let vdi = Self(rawValue: "vdi")
+    /// Encrypted; neither read nor made here.
+    package static let luks = Self(rawValue: "luks")
     /// An appliance: an OVF with its disks, in an archive or beside it. QEMU has no name for it.
     package static let ova = Self(rawValue: "ova")
 

@@ -11,6 +11,10 @@ package struct ImageLimits: Hashable, Sendable {
     package var tableBytes = 32 << 20
     /// Bytes of the cache of second-level tables (and tables of refcounts) of one open image.
     package var cacheBytes = 16 << 20
+    /// Bytes for the counts of clusters of a check, which walks the tables several times where they do not do.
+    package var countBytes = 16 << 20
+    /// Bytes for the counts of clusters of a repair or a change of snapshots, which are refused where they do not do.
+    package var changeBytes = 40 << 20
     /// Internal snapshots: QCOW_MAX_SNAPSHOTS of QEMU.
     package var snapshots = 65536
     /// Bytes of the whole snapshot table: QCOW_MAX_SNAPSHOTS_SIZE of QEMU divided by 64, which is 16 MiB.

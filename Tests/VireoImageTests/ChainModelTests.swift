@@ -191,10 +191,12 @@ struct RandomWalk {
             if kind.version < 3, snapshots[index].model.count != models[layer].count { return }
             try top.applySnapshot(snapshots[index].name)
             models[layer] = snapshots[index].model
-        case 95..<98:
+        case 95..<97:
             guard let index = snapshots.indices.randomElement(using: &random) else { return }
             last = "delete snapshot"
             try top.deleteSnapshot(snapshots.remove(at: index).name)
+        case 97: try pull()
+        case 98: try kill()
         default:
             last = "convert"
             let flat = MemoryFile()
@@ -208,6 +210,67 @@ struct RandomWalk {
             try expectClean(copy)
             try expect(ImageChain([copy]), models[layer])
         }
+    }
+
+    /// Takes what a layer needs from those below it into it, in the middle of the chain or at its top; sometimes only from some of them.
+    private mutating func pull() throws {
+        guard names.count > 1 else { return }
+        let layer = Int.random(in: 1..<names.count, using: &random), base = Int.random(in: -1..<layer - 1, using: &random)
+        last = "pull into layer \(layer) onto \(base)"
+        // Snapshots show what is below through their holes.
+        if layer == names.count - 1 {
+            for snapshot in try (chain.top as? QCOW2Image)?.snapshots() ?? [] {
+                try (chain.top as? QCOW2Image)?.deleteSnapshot(snapshot.name)
+            }
+            snapshots = []
+        }
+        if let top = chain.top as? QCOW2Image { try top.close() }
+        let chain = try ImageChain.open(names[layer], format: .qcow2, context)
+        for snapshot in try (chain.top as? QCOW2Image)?.snapshots() ?? [] {
+            try (chain.top as? QCOW2Image)?.deleteSnapshot(snapshot.name)
+        }
+        let below = base >= 0 ? chain.below(layer - base) : nil
+        try chain.rebase(onto: below, as: base >= 0 ? BackingReference(name: names[base], format: .qcow2) : nil)
+        if let image = chain.top as? QCOW2Image {
+            try image.close()
+            try expectClean(image)
+        }
+        names.removeSubrange(base + 1..<layer)
+        models.removeSubrange(base + 1..<layer)
+        self.chain = try ImageChain.open(names[names.count - 1], format: .qcow2, context, writing: 1)
+    }
+
+    /// Ends the writer without a word after some changes: what was flushed is there, of what was not each sector is old or new, and the image
+    /// has no fault worse than leaks.
+    private mutating func kill() throws {
+        guard let top = chain.top as? QCOW2Image else { return }
+        try top.flush()
+        let layer = models.count - 1, before = models[layer]
+        var after = before
+        var ranges: [Range<Int>] = []
+        for _ in 0..<Int.random(in: 1...6, using: &random) {
+            let range = range(&random)
+            // Each place changes once, so that it has one old and one new value.
+            if ranges.contains(where: { $0.overlaps(range) }) { continue }
+            ranges.append(range)
+            let byte = UInt8.random(in: 1...255, using: &random)
+            try [UInt8](repeating: byte, count: range.count).withUnsafeBytes {
+                try top.write($0, at: UInt64(range.lowerBound), below: chain.below())
+            }
+            for index in range { after[index] = byte }
+        }
+        last = "kill after writes to \(ranges)"
+        // Nothing is closed: what the writer held in memory is gone.
+        chain = try ImageChain.open(names[layer], format: .qcow2, context, writing: 1)
+        let shown = try chain.bytes(at: 0, count: before.count)
+        for index in shown.indices where shown[index] != before[index] && shown[index] != after[index] {
+            throw ImageError(.corrupt, "byte \(index) is neither what it was nor what was written")
+        }
+        models[layer] = shown
+        guard let image = chain.top as? QCOW2Image else { return }
+        let report = try image.check()
+        guard report.corruptions == 0 else { throw ImageError(.corrupt, "\(report.findings.prefix(3))") }
+        _ = try image.repair(.leaks)
     }
 
     /// Compares the guest's bytes, and counts every cluster's owners.

@@ -55,6 +55,56 @@ struct CheckTests {
         #expect(report.imageEndOffset == (end + 4) * 4096)
     }
 
+    @Test("A check that has no memory for all counts goes over the tables again, and finds the same", arguments: [0, 1, 4, 6])
+    func passes(order: Int) throws {
+        let file = MemoryFile(path: "/image")
+        var new = NewImage(format: .qcow2, size: 40 << 20)
+        (new.qcow2.clusterSize, new.qcow2.refcountBits, new.qcow2.preallocation) = (512, 1 << order, .metadata)
+        try new.write(to: file, size: 40 << 20)
+        if order > 1 {
+            let image = try QCOW2Image(file, OpenContext(policy: .standalone, access: .write))
+            try image.createSnapshot("one")
+            try [UInt8](repeating: 7, count: 1 << 20).withUnsafeBytes { try image.write($0, at: 17 << 20, below: nil) }
+            try image.close()
+        }
+        let header = try QCOW2Image.header(of: file)
+        // Wrong refcounts in the first, a middle and the last chunk, and one behind everything that is used.
+        let end = try file.size() / 512
+        for cluster in [3000, end / 2, end - 2] {
+            let perBlock = UInt64((512 * 8) >> order)
+            let entry = try file.bytes(at: header.refcountTableOffset + cluster / perBlock * 8, count: 8)
+            let block = entry.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            let bits = Int(cluster % perBlock) << order
+            let byte = order < 3 ? bits / 8 : bits / 8 + (1 << order) / 8 - 1
+            let old = try file.bytes(at: block + UInt64(byte), count: 1)
+            try file.write([old[0] ^ 0x41], at: block + UInt64(byte))
+        }
+        let whole = try QCOW2Image(file, OpenContext(policy: .standalone)).check()
+        #expect(whole.corruptions > 0)
+        for bytes in [1, 3000, 20_000] {
+            var limits = ImageLimits()
+            limits.countBytes = bytes
+            let image = try QCOW2Image(file, OpenContext(policy: .standalone, limits: limits))
+            #expect(try image.check() == whole, "with \(bytes) bytes")
+        }
+    }
+
+    @Test("A change of snapshots that would take more memory than it may is refused, and changes nothing")
+    func changeIsBounded() throws {
+        let file = MemoryFile(path: "/image")
+        var new = NewImage(format: .qcow2, size: 40 << 20)
+        (new.qcow2.clusterSize, new.qcow2.preallocation) = (512, .metadata)
+        try new.write(to: file, size: 40 << 20)
+        var limits = ImageLimits()
+        limits.changeBytes = 1
+        let before = file.bytes
+        let image = try QCOW2Image(file, OpenContext(policy: .standalone, limits: limits, access: .write))
+        let error = #expect(throws: ImageError.self) { try image.createSnapshot("one") }
+        #expect(error?.kind == .limit)
+        #expect(Array(file.bytes.prefix(before.count)) == before)
+        #expect(try QCOW2Image(file, OpenContext(policy: .standalone)).check().corruptions == 0)
+    }
+
     /// Changes the lowest bit of a cluster's refcount.
     private func flip(_ cluster: UInt64, _ order: Int, in file: MemoryFile) throws {
         let header = try QCOW2Image.header(of: file)

@@ -57,6 +57,70 @@ struct ConvertTests {
         if compressed, options.qcow2.clusterSize < 2 << 20 { #expect(try made.top.files[0].size() < 12 << 20) }
     }
 
+    @Test("Several disks become one, in every format", arguments: [ImageFormat.raw, .qcow2])
+    func joined(format: ImageFormat) throws {
+        let scratch = try Scratch()
+        let (top, raw, ours, theirs) = (
+            try Self.source(scratch), scratch.file("raw"), scratch.file("ours"), scratch.file("theirs")
+        )
+        // Not a multiple of what a thread takes at a time, nor of a cluster.
+        try Data((0..<1_700_352).map { UInt8(truncatingIfNeeded: $0 / 600) }).write(to: URL(fileURLWithPath: raw))
+        let context = OpenContext(policy: .person)
+        let parts = try [raw, top, raw].map { try ImageChain.open($0, format: $0 == raw ? .raw : .qcow2, context) }
+        let whole = ImageChain([JoinedImage(parts)])
+        #expect(whole.virtualSize == parts.reduce(0) { $0 + $1.virtualSize })
+        try HostFiles().replace(ours) { try ImageConvert(whole, to: $0, ConvertOptions(format: format)).run() }
+        // qemu-img takes one format for all of them.
+        let flat = scratch.file("flat")
+        try QemuImg.must("convert", "-f", "qcow2", "-O", "raw", top, flat)
+        try QemuImg.must("convert", "-f", "raw", "-O", "raw", raw, flat, raw, theirs)
+        try QemuImg.must("compare", "-q", "-f", format.rawValue, "-F", "raw", ours, theirs)
+    }
+
+    @Test("Over an image that is none of its layers all of a disk is written", arguments: ["compat=1.1", "compat=0.10"])
+    func hiding(kind: String) throws {
+        let scratch = try Scratch()
+        let (top, base, copy) = (try Self.source(scratch), scratch.file("other"), scratch.file("copy"))
+        try Data(repeating: 0x5A, count: 20 << 20).write(to: URL(fileURLWithPath: base))
+        let chain = try ImageChain.open(top, format: .qcow2, OpenContext(policy: .person))
+        var options = ConvertOptions(format: .qcow2)
+        options.qcow2.version = kind == "compat=0.10" ? 2 : 3
+        options.backing = BackingReference(name: base, format: .raw)
+        (options.copiedLayers, options.hidesBacking) = (chain.layers.count, true)
+        let made = options
+        try HostFiles().replace(copy) { try ImageConvert(chain, to: $0, made).run() }
+        try QemuImg.must("check", "-q", "-f", "qcow2", copy)
+        try QemuImg.must("compare", "-q", "-f", "qcow2", "-F", "qcow2", top, copy)
+    }
+
+    @Test("A strict comparison says what qemu-img's does", arguments: ["plain", "compressed", "zeros", "raw", "metadata"])
+    func strict(kind: String) throws {
+        let scratch = try Scratch()
+        let (one, two) = (scratch.file("one"), scratch.file("two"))
+        try QemuImg.must("create", "-q", "-f", "qcow2", one, "4M")
+        try QemuImg.io(one, "write -P 1 0 1M", "write -P 2 3M 64k")
+        let (format, options): (String, [String]) =
+            switch kind {
+            case "compressed": ("qcow2", ["-c"])
+            case "metadata": ("qcow2", ["-o", "preallocation=metadata"])
+            case "raw": ("raw", [])
+            default: ("qcow2", [])
+            }
+        let made = try QemuImg.run(["convert", "-f", "qcow2", "-O", format] + options + [one, two])
+        try #require(made.status == 0, "\(made.output)")
+        if kind == "zeros" { try QemuImg.io(two, "write -z 2M 64k") }
+        let theirs = try QemuImg.run(["compare", "-s", "-f", "qcow2", "-F", format, one, two])
+        let context = OpenContext(policy: .standalone)
+        let found = try ImageChain.open(one, format: .qcow2, context)
+            .compare(with: try ImageChain.open(two, format: ImageFormat(rawValue: format), context), strict: true)
+        switch found {
+        case .none: #expect(theirs.status == 0, "\(theirs.output)")
+        case .allocation(let offset):
+            #expect(theirs.output.contains("Strict mode: Offset \(offset) block status mismatch!"), "\(theirs.output)")
+        default: Issue.record("\(found), where qemu-img says \(theirs.output)")
+        }
+    }
+
     @Test("A raw copy has the same bytes, and holes for zeros")
     func raw() throws {
         let scratch = try Scratch()

@@ -31,6 +31,59 @@ struct ImageOptionTests {
         }
     }
 
+    @Test(
+        "A size behind -- is what people write without it",
+        arguments: [
+            (["image", "resize", "a", "-1G"], ["image", "resize", "a", "--", "-1G"]),
+            (
+                ["--json", "image", "resize", "--shrink", "a", "-512"],
+                ["--json", "image", "resize", "--shrink", "a", "--", "-512"]
+            ),
+            (["image", "resize", "a", "--", "-1G"], ["image", "resize", "a", "--", "-1G"]),
+            (["image", "resize", "a", "-q"], ["image", "resize", "a", "-q"]),
+            (["image", "info", "-1"], ["image", "info", "-1"]),
+            (["volume", "resize", "-1"], ["volume", "resize", "-1"]), ([], []),
+        ] as [([String], [String])])
+    func negativeSizes(words: [String], parsed: [String]) { #expect(Vireo.separated(words) == parsed) }
+
+    @Test(
+        "An image may be named as QEMU names files",
+        arguments: [
+            ("a.qcow2", false, "a.qcow2", nil), ("./file:a", false, "./file:a", nil), ("file:a", false, "a", nil),
+            (#"json:{"driver":"qcow2","file":{"driver":"file","filename":"a,b"}}"#, false, "a,b", .qcow2),
+            (#"json:{"driver":"raw","file.filename":"/x"}"#, false, "/x", .raw),
+            ("driver=qcow2,file.filename=a,,b", true, "a,b", .qcow2), ("file.driver=file,file.filename=a", true, "a", nil),
+            ("driver=file,filename=a,read-only=on", true, "a", .raw),
+        ] as [(String, Bool, String, DiskFormat?)])
+    func addresses(text: String, isOptions: Bool, path: String, format: DiskFormat?) throws {
+        let address = try isOptions ? ImageAddress(options: text) : ImageAddress(text)
+        #expect(address.path == path && address.format == format)
+    }
+
+    @Test(
+        "What is no file, or says more than is understood, is refused",
+        arguments: [
+            "driver=nbd,host=x", "driver=qcow2", "driver=qcow2,file.driver=https,file.filename=x",
+            "driver=qcow2,file.filename=a,backing.file.filename=/etc/shadow", "a.qcow2", "", "driver=qcow2,file=node0",
+        ])
+    func badOptions(text: String) { #expect(throws: (any Error).self) { try ImageAddress(options: text) } }
+
+    @Test(
+        "A json: name of something that is no file is refused",
+        arguments: [#"json:{"driver":"nbd","host":"x"}"#, "json:", "json:{}", "file:"])
+    func badNames(text: String) { #expect(throws: (any Error).self) { try ImageAddress(text) } }
+
+    @Test("Copies of several images, and what is for one only")
+    func copies() throws {
+        _ = try Vireo.parseAsRoot(["image", "convert", "-O", "qcow2", "a", "b", "c"])
+        for bad in [
+            ["a"], ["-B", "x", "a", "b", "c"], ["-l", "s", "a", "b", "c"], ["-m", "0", "a", "b"], ["-m", "17", "a", "b"],
+            ["-S", "1000", "a", "b"], ["--skip-broken-bitmaps", "a", "b"], ["--target-image-opts", "a", "b"],
+        ] {
+            #expect(throws: (any Error).self, "\(bad)") { try Vireo.parseAsRoot(["image", "convert"] + bad) }
+        }
+    }
+
     @Test("Options of a format are taken as by qemu-img, and the others are named")
     func formatOptions() throws {
         var values = try FormatOptions(["cluster_size=4k,compat=v2", "lazy_refcounts=off"])
@@ -117,14 +170,14 @@ struct ImageOptionTests {
             try Vireo.parseAsRoot(words + ["-B", "base", "-F", "qcow2", "--bitmaps", "a", "b"]) as? ImageConvertCommand)
         #expect(command.compressed && command.bitmaps && !command.skipBrokenBitmaps && command.progress.percent)
         #expect(command.options.format == .raw && command.target == .qcow2 && command.backing == "base")
-        #expect(command.sparse?.bytes == 65536 && command.threads == 8 && command.source == "a" && command.path == "b")
+        #expect(command.sparse?.bytes == 65536 && command.threads == 8 && command.names.first == "a" && command.names.last == "b")
     }
 
     @Test(
         "What makes no sense is refused before any file is opened",
         arguments: [
             ["image", "snapshot", "-c", "a", "-d", "b", "x"], ["image", "bitmap", "x", "b"], ["image", "measure", "-O", "qcow2"],
-            ["image", "measure", "--size", "1G", "x"], ["image", "info", "--image-opts", "driver=raw"],
+            ["image", "measure", "--size", "1G", "x"], ["image", "info", "--image-opts", "-f", "raw", "file.filename=a"],
             ["image", "convert", "a"],
             ["image", "rebase", "x"], ["image", "nothing"],
         ])

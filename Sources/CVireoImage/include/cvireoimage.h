@@ -22,6 +22,8 @@ int vireo_punch_hole(int fd, off_t offset, off_t length);
 int vireo_zero_range(int fd, off_t offset, off_t length);
 // Gets space for a range where there is none yet. The size stays.
 int vireo_reserve(int fd, off_t offset, off_t length);
+// Has the file system write this file, which is empty, in place (FS_NOCOW_FL, as btrfs has it).
+int vireo_avoid_copy_on_write(int fd);
 // lseek with SEEK_DATA, SEEK_HOLE.
 off_t vireo_next_data(int fd, off_t offset);
 off_t vireo_next_hole(int fd, off_t offset);

@@ -132,6 +132,11 @@ package final class HostFile: ImageFile {
         }
     }
 
+    package func avoidCopyOnWrite() {
+        // A wish, as for QEMU: what cannot be had leaves a file like any other.
+        if !isDevice { _ = vireo_avoid_copy_on_write(number) }
+    }
+
     package func beginFlush(_ range: Range<UInt64>) {
         // A hint: what fails here fails again in the flush, and is told then.
         _ = vireo_start_writing(number, off_t(clamping: range.lowerBound), off_t(clamping: range.upperBound - range.lowerBound))

@@ -30,6 +30,8 @@ package protocol ImageFile: AnyObject, Sendable {
     /// Gets space for a range that is about to be written, where the file system has a way that costs less than the writes save. The size
     /// stays. Only who runs out of space is told.
     func expectWrite(_ range: Range<UInt64>) throws
+    /// Has a file system that never writes over data in place (btrfs) do so for this file, which is still empty; others take no notice.
+    func avoidCopyOnWrite()
     /// Begins to make a range safe on disk and does not wait, so that a later flush waits for less.
     func beginFlush(_ range: Range<UInt64>)
     /// Makes a range hold the bytes of `source` from `offset` on by sharing its blocks. False, and nothing happened, where that
@@ -66,6 +68,8 @@ package struct FileRegion: Hashable, Sendable {
 extension ImageFile {
     /// Only file systems of a host have space to get.
     package func expectWrite(_ range: Range<UInt64>) throws {}
+
+    package func avoidCopyOnWrite() {}
 
     /// Nor does anything but a disk take its time.
     package func beginFlush(_ range: Range<UInt64>) {}

@@ -15,11 +15,12 @@ package enum ForeignConvert {
     ///
     /// - Parameters:
     ///   - format: of the source; nil lets its bytes decide among the formats that are read here.
+    ///   - shown: what is copied, where that is not just what the source shows: an internal snapshot, several disks.
     ///   - options: as qemu-img's `-o`, one each; only for targets that qemu-img writes.
     /// - Throws: `ImageError`, as `JailedConversion.run` and `ImageConvert.run`.
     package static func run(
-        _ source: String, format: ImageFormat?, _ context: OpenContext, to target: String, _ targetFormat: ImageFormat,
-        options: [String], progress: ImageProgress
+        _ source: String, format: ImageFormat?, showing shown: ImageChain? = nil, _ context: OpenContext, to target: String,
+        _ targetFormat: ImageFormat, options: [String], progress: ImageProgress
     ) throws {
         let work = try WorkDirectory(beside: target)
         defer { work.remove() }
@@ -29,9 +30,9 @@ package enum ForeignConvert {
             try jailed(source, format, to: isLast ? target : raw, .raw, [], progress)
             if isLast { return }
         } else {
-            let chain = try ImageChain.open(source, format: format, context)
+            let chain = try shown ?? ImageChain.open(source, format: format, context)
             let top = chain.top.format
-            if chain.layers.count == 1, chain.top.files.count == 1, top == .raw || top == .qcow2 {
+            if shown == nil, chain.layers.count == 1, chain.top.files.count == 1, top == .raw || top == .qcow2 {
                 return try jailed(source, top, to: target, targetFormat, options, progress)
             }
             try ImageConvert(chain, to: try HostFiles().create(raw), ConvertOptions(format: .raw), progress: progress).run()
@@ -48,6 +49,19 @@ package enum ForeignConvert {
             }
         }
         try jailed(raw, .raw, to: target, targetFormat, options, progress)
+    }
+
+    /// Makes an empty image of a format that qemu-img writes for us.
+    ///
+    /// - Parameters:
+    ///   - size: bytes of the disk.
+    ///   - options: as qemu-img's `-o`, one each.
+    package static func create(at target: String, _ format: ImageFormat, size: UInt64, options: [String]) throws {
+        let work = try WorkDirectory(beside: target)
+        defer { work.remove() }
+        let raw = work.path + "/raw"
+        _ = try NewImage(format: .raw, size: size).create(at: raw, OpenContext(policy: .standalone))
+        try jailed(raw, .raw, to: target, format, options, ImageProgress())
     }
 
     private static func jailed(

@@ -7,7 +7,8 @@ import Synchronization
 package enum ImageDifference: Hashable, Sendable {
     /// The same bytes; `sizesDiffer` where one disk is longer and has only zeros there.
     case none(sizesDiffer: Bool)
-    /// The first byte that differs, or the first stretch that only one has allocated (strict comparison).
+    /// The first byte that differs, or the first stretch of which the two say different things: whether it is allocated, reads as zeros, and
+    /// lies somewhere in the file as it is (strict comparison).
     case content(offset: UInt64)
     case allocation(offset: UInt64)
     /// Strict comparison: the sizes differ.
@@ -15,7 +16,7 @@ package enum ImageDifference: Hashable, Sendable {
 }
 
 extension ImageChain {
-    /// Compares what two guests would see. `strict`: sizes and allocation count, too.
+    /// Compares what two guests would see. `strict`: sizes and what is allocated count, too, by the rules of `qemu-img compare -s`.
     ///
     /// Several threads read; the answer is the one that a look from the first byte to the last would give.
     package func compare(
@@ -56,6 +57,8 @@ extension ImageChain {
         var length: UInt64
         var isAllocated: Bool
         var isZero: Bool { if case .zero = extent.content { true } else { false } }
+        /// Whether its bytes lie in the file as they are; those of a compressed cluster do not.
+        var hasPlace: Bool { if case .data = extent.content { true } else { extent.reserved != nil } }
 
         /// The same bytes of the same file: a layer that both stand on.
         func isSame(as other: Piece) -> Bool {
@@ -95,7 +98,7 @@ private struct Pair: Sendable {
     var theirs: Extent
     /// Bytes of both extents that lie before `offset`.
     var skip: UInt64
-    /// Only one of the disks has it allocated, where that counts.
+    /// The disks do not say the same of it, where that counts.
     var differsInAllocation = false
 }
 
@@ -159,7 +162,9 @@ private final class PairWalk: @unchecked Sendable {
             let start = position, length = other.length
             var pair = Pair(offset: start, length: length, mine: one.extent, theirs: other.extent, skip: 0)
             position += length
-            pair.differsInAllocation = isStrict && start < shorter && one.isAllocated != other.isAllocated
+            pair.differsInAllocation =
+                isStrict && start < shorter
+                && (one.isAllocated, one.isZero, one.hasPlace) != (other.isAllocated, other.isZero, other.hasPlace)
             if pair.differsInAllocation || !(one.isZero && other.isZero || one.isSame(as: other)) { return pair }
         }
         return nil

@@ -13,6 +13,8 @@ package struct ConvertOptions: Hashable, Sendable {
     package var backing: BackingReference?
     /// With a backing image: layers of the source, from the top, that lie above it and are copied.
     package var copiedLayers = 1
+    /// The backing image is none of the source's layers: all of the disk is written, zeros too, so that nothing of it shows through.
+    package var hidesBacking = false
     /// Runs of zeros of at least this many bytes become holes of a raw image; 0 writes everything, in every format.
     package var sparse: UInt64 = 4096
     /// Copy the persistent bitmaps of the source's top layer, too; to qcow2 of version 3 only.
@@ -58,6 +60,7 @@ package final class ImageConvert: Sendable {
     package func run(sync: Bool = false) throws {
         let size = source.virtualSize
         progress.begin(total: size)
+        if options.qcow2.avoidsCopyOnWrite { target.avoidCopyOnWrite() }
         guard options.bitmaps == .none || options.format == .qcow2 else {
             throw ImageError(.invalidArgument, "only a qcow2 image has bitmaps", path: target.path)
         }
@@ -79,6 +82,7 @@ package final class ImageConvert: Sendable {
             let builder = try QCOW2Builder(target, size: size, options: options.qcow2, backing: options.backing)
             let zeros: QCOW2Sink.Zeros =
                 options.sparse == 0 || options.qcow2.preallocation == .full || placesZeros && holdsData
+                    || options.hidesBacking && options.qcow2.version < 3
                 ? .written : placesZeros ? .reserved : .absent
             let sink = QCOW2Sink(
                 builder, size: size, compressed: options.compressed, zeros: zeros,
@@ -132,7 +136,8 @@ package final class ImageConvert: Sendable {
     private func copy(_ sink: any ConvertSink, unit: UInt64) throws {
         let threads = max(1, min(64, options.threads ?? WorkerThreads.count))
         let length = max(stretch(threads: threads), unit)
-        let walk = Mutex(Walk(isShallow: options.backing != nil, writesZeros: placesZeros))
+        let walk = Mutex(
+            Walk(isShallow: options.backing != nil, hidesBacking: options.hidesBacking, writesZeros: placesZeros))
         let turns = TurnQueue()
         try WorkerThreads.run(threads) { [self] stopping in
             do {
@@ -189,12 +194,15 @@ package final class ImageConvert: Sendable {
     /// Where the walk over the source is.
     private struct Walk: ~Copyable {
         private let isShallow: Bool
+        private let hidesBacking: Bool
         private let writesZeros: Bool
         private var position: UInt64 = 0
         private var number = 0
         private let holes = HoleFinder()
 
-        init(isShallow: Bool, writesZeros: Bool) { (self.isShallow, self.writesZeros) = (isShallow, writesZeros) }
+        init(isShallow: Bool, hidesBacking: Bool, writesZeros: Bool) {
+            (self.isShallow, self.hidesBacking, self.writesZeros) = (isShallow, hidesBacking, writesZeros)
+        }
 
         /// The next stretch that holds something other than zeros; its parts cover it. In a shallow copy zeros are something, too, and
         /// what the layers do not have is left out.
@@ -207,7 +215,7 @@ package final class ImageConvert: Sendable {
                 var holdsSomething = false
                 while position < end {
                     let extent = try holes.refined(
-                        isShallow
+                        isShallow && !hidesBacking
                             ? try source.ownExtent(at: position, limit: size - position)
                             : try source.extent(at: position, limit: size - position).extent)
                     switch extent.content {

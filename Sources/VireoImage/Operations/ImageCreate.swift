@@ -36,6 +36,7 @@ package struct NewImage: Hashable, Sendable {
     /// Writes an empty image of `size` bytes into `file`, which is empty.
     package func write(to file: any ImageFile, size: UInt64, progress: ImageProgress = ImageProgress()) throws {
         progress.begin(total: size)
+        if qcow2.avoidsCopyOnWrite { file.avoidCopyOnWrite() }
         switch format {
         case .raw:
             guard backing == nil else { throw ImageError(.invalidArgument, "a raw image cannot stand on another") }

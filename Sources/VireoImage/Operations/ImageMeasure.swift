@@ -22,6 +22,13 @@ package struct ImageMeasure: Hashable, Sendable {
     /// A raw file: qemu-img counts all of it, holes or not.
     package static func raw(size: UInt64) -> ImageMeasure { ImageMeasure(required: size, fullyAllocated: size) }
 
+    /// A LUKS volume of version 1 with the parameters that qemu-img takes by default: a header of 4 KiB, and eight slots of 4,000 stripes of a
+    /// key of 64 bytes, each on its own 4 KiB (the on-disk format specification of cryptsetup, section 2).
+    package static func luks(size: UInt64) -> ImageMeasure {
+        let slot: UInt64 = (4000 * 64 + 4095) / 4096 * 4096
+        return raw(size: size + 4096 + 8 * slot)
+    }
+
     /// A qcow2 image of `size` bytes of which `data` bytes, counted in whole clusters, are written.
     package static func qcow2(size: UInt64, data: UInt64, _ geometry: QCOW2Geometry, bitmaps: UInt64? = nil) -> ImageMeasure {
         let cluster = geometry.clusterSize

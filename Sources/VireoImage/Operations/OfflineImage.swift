@@ -215,6 +215,14 @@ package struct OfflineImage: Hashable, Sendable {
         return rounded
     }
 
+    /// Changes the version or other options of a qcow2 image that can be changed where it is. Each is old or new.
+    package func amend(_ change: QCOW2Amendment, progress: ImageProgress = ImageProgress()) throws {
+        guard let image = try open(.write, layers: 1).top as? QCOW2Image else {
+            throw ImageError(.unsupported, "only qcow2 images can be amended", path: path)
+        }
+        try image.amend(change, progress: progress)
+    }
+
     /// Looks whether the image contradicts itself; only qcow2 can.
     package func check(progress: ImageProgress = ImageProgress()) throws -> QCOW2CheckReport {
         guard let image = try open(layers: 1).top as? QCOW2Image else {

@@ -16,7 +16,7 @@ struct FormatOptions {
     }
 
     /// Splits at commas; two of them stand for one of a value's own.
-    fileprivate static func pairs(_ text: String) -> [String] {
+    static func pairs(_ text: String) -> [String] {
         var (found, current, rest): ([String], String, Substring) = ([], "", text[...])
         while let comma = rest.firstIndex(of: ",") {
             current += rest[..<comma]
@@ -34,6 +34,16 @@ struct FormatOptions {
 
     mutating func take(_ name: String) -> String? { values.removeValue(forKey: name) }
 
+    /// A value that is on or off; nil where it is not among them.
+    mutating func takeFlag(_ name: String) throws -> Bool? {
+        try take(name).map { text in
+            guard ["on", "off", "yes", "no", "true", "false"].contains(text) else {
+                throw CLIError("\(name) is on or off, not '\(text)'")
+            }
+            return ["on", "yes", "true"].contains(text)
+        }
+    }
+
     /// Throws where an option is left that nobody took.
     func refuseRest(_ known: String) throws {
         if let name = values.keys.sorted().first { throw CLIError("'\(name)' is not known here: \(known)") }
@@ -41,18 +51,16 @@ struct FormatOptions {
 
     /// Sets what the options say, and refuses those that are left.
     mutating func apply(to options: inout QCOW2Options, format: DiskFormat) throws {
-        func flag(_ name: String, _ text: String) throws -> Bool {
-            guard ["on", "off", "yes", "no", "true", "false"].contains(text) else {
-                throw CLIError("\(name) is on or off, not '\(text)'")
-            }
-            return ["on", "yes", "true"].contains(text)
-        }
         if let text = take("preallocation") {
             guard let known = QCOW2Options.Preallocation(rawValue: text) else {
                 throw CLIError("preallocation is off, metadata, falloc or full, not '\(text)'")
             }
+            guard known != .metadata || format != .raw else {
+                throw CLIError("a raw image has no tables to be made in advance: preallocation is off, falloc or full")
+            }
             options.preallocation = known
         }
+        options.avoidsCopyOnWrite = try takeFlag("nocow") ?? false
         if format == .qcow2 {
             if let text = take("cluster_size") {
                 guard let size = ImageSize(argument: text) else { throw CLIError("'\(text)' is no cluster size") }
@@ -68,8 +76,8 @@ struct FormatOptions {
                 guard let bits = Int(text) else { throw CLIError("'\(text)' is no refcount width") }
                 options.refcountBits = bits
             }
-            if let text = take("lazy_refcounts") { options.lazyRefcounts = try flag("lazy_refcounts", text) }
-            if let text = take("extended_l2") { options.extendedL2 = try flag("extended_l2", text) }
+            options.lazyRefcounts = try takeFlag("lazy_refcounts") ?? options.lazyRefcounts
+            options.extendedL2 = try takeFlag("extended_l2") ?? options.extendedL2
             if let text = take("compression_type") {
                 guard let type = ["zlib": QCOW2Header.Compression.zlib, "zstd": .zstd][text] else {
                     throw CLIError("compression_type is zlib or zstd, not '\(text)'")
@@ -77,7 +85,19 @@ struct FormatOptions {
                 options.compression = type
             }
         }
-        if let name = values.keys.sorted().first { throw CLIError("format '\(format)' has no option '\(name)'") }
+        try refuseRest(of: format)
+    }
+
+    /// Throws where an option is left: with the reason where it is one of qemu-img's that is not offered here.
+    private func refuseRest(of format: DiskFormat) throws {
+        guard let name = values.keys.sorted().first else { return }
+        if format == .qcow2, name == "encryption" || name.hasPrefix("encrypt.") {
+            throw CLIError("'\(name)': encrypted images are not made here; encrypt inside the guest, or use qemu-img")
+        }
+        if format == .qcow2, name == "data_file" || name == "data_file_raw" {
+            throw CLIError("'\(name)': images that keep their data in another file are read, with --data-files, and not made")
+        }
+        throw CLIError("format '\(format)' has no option '\(name)'")
     }
 }
 
@@ -105,22 +125,27 @@ extension FormatOptions {
     static func options(of format: DiskFormat) -> [(name: String, meaning: String)]? {
         let preallocation = "Preallocation mode (allowed values: off, metadata, falloc, full)"
         switch format {
-        case .raw: return [("preallocation=<str>", preallocation), size]
+        case .raw: return [nocow, ("preallocation=<str>", "Preallocation mode (allowed values: off, falloc, full)"), size]
         case .qcow2:
             return [
                 ("backing_file=<str>", "File name of a base image"), ("backing_fmt=<str>", "Image format of the base image"),
                 ("cluster_size=<size>", "qcow2 cluster size"), compat,
                 ("compression_type=<str>", "Compression of clusters (zlib or zstd)"),
-                ("extended_l2=<bool (on/off)>", "Subclusters"), lazyRefcounts, ("preallocation=<str>", preallocation),
-                ("refcount_bits=<num>", "Width of a reference count in bits"), size,
+                ("extended_l2=<bool (on/off)>", "Subclusters"), lazyRefcounts, nocow, ("preallocation=<str>", preallocation),
+                refcountBits, size,
             ]
         default: return nil
         }
     }
 
     /// What `amend` takes.
-    static let amendable = [compat, lazyRefcounts]
+    static let amendable = [compat, lazyRefcounts, refcountBits, size]
 
+    private static let nocow = (
+        name: "nocow=<bool (on/off)>",
+        meaning: "Have btrfs write in place (set on the empty file; other file systems pass it over)"
+    )
+    private static let refcountBits = (name: "refcount_bits=<num>", meaning: "Width of a reference count in bits")
     private static let size = (name: "size=<size>", meaning: "Virtual disk size")
     private static let compat = (name: "compat=<str>", meaning: "Compatibility level (v2 [0.10] or v3 [1.1])")
     private static let lazyRefcounts = (name: "lazy_refcounts=<bool (on/off)>", meaning: "Postpone refcount updates")

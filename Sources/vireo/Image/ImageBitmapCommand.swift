@@ -46,7 +46,7 @@ struct ImageBitmapCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            let chain = try ImageChain.open(path, format: options.format, options.context(.write), layers: 1)
+            let chain = try options.open(path, .write, layers: 1)
             guard let image = chain.top as? QCOW2Image else { throw CLIError("only qcow2 images have bitmaps") }
             if add { try image.addBitmap(name, granularity: granularity?.bytes ?? 65536, isEnabled: !disable) }
             if clear { try image.clearBitmap(name) }

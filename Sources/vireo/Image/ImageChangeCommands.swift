@@ -34,7 +34,7 @@ struct ImageResizeCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            let image = options.offline(path)
+            let image = try options.offline(path)
             let target = try Self.target(size, now: image.open(layers: 1).virtualSize)
             do {
                 _ = try image.resize(to: target, losesTail: shrink, preallocation: try reserved())
@@ -101,8 +101,10 @@ struct ImageSnapshotCommand: ParsableCommand {
     func run() throws {
         try reportingImageErrors {
             let changes = create != nil || apply != nil || delete != nil
-            let chain = try ImageChain.open(path, format: options.format, options.context(changes ? .write : .read), layers: 1)
+            let chain = try options.open(path, changes ? .write : .read, layers: 1)
             guard let image = chain.top as? QCOW2Image else {
+                // There are none to be listed, which qemu-img takes for an answer, too.
+                if !changes { return }
                 throw CLIError("an image of format '\(chain.top.format)' has no internal snapshots")
             }
             try ProgressLine.show(changes ? progress.style : .none) {
@@ -151,7 +153,7 @@ struct ImageCommitCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            let image = options.offline(path, writing: cache.mode)
+            let image = try options.offline(path, writing: cache.mode)
             try ProgressLine.show(progress.style, rate: rate?.bytes) {
                 try image.commit(into: base, keepsTop: keep || base != nil, despiteDependents: force, progress: $0)
             }
@@ -200,7 +202,7 @@ struct ImageRebaseCommand: ParsableCommand {
                 guard let backingFormat else { throw CLIError("state the format of the backing file '\(backing)' with -F") }
                 reference = BackingReference(name: backing, format: backingFormat)
             }
-            let image = options.offline(path, reading: sourceCache.mode, writing: cache.mode)
+            let image = try options.offline(path, reading: sourceCache.mode, writing: cache.mode)
             guard self.unsafe else {
                 return try ProgressLine.show(progress.style) {
                     try image.rebase(onto: reference, despiteSnapshots: force, progress: $0)

@@ -29,9 +29,9 @@ struct ImageCheckCommand: ParsableCommand {
         if try checkedAsAppliance() { return }
         let report = try reportingImageErrors {
             let past = sourceCache.mode.bypasses
-            let context = options.context(
-                repair == nil ? .read : .write, files: HostFiles(readsPastCache: past, writesPastCache: past))
-            guard let image = try ImageChain.open(path, format: options.format, context, layers: 1).top as? QCOW2Image else {
+            let files = HostFiles(readsPastCache: past, writesPastCache: past)
+            let chain = try options.open(path, repair == nil ? .read : .write, files: files, layers: 1)
+            guard let image = chain.top as? QCOW2Image else {
                 Terminal.standardError.write("vireo: This image format does not support checks\n")
                 throw ExitCode(63)
             }
@@ -44,7 +44,7 @@ struct ImageCheckCommand: ParsableCommand {
             return left
         }
         if options.wantsJSON {
-            report.json(path: path).print()
+            report.json(path: try options.address(path).path).print()
         } else {
             for line in report.findings { Terminal.standardOutput.write(line + "\n") }
             if !progress.quiet || !report.findings.isEmpty { Terminal.standardOutput.write(Self.text(report)) }
@@ -60,7 +60,10 @@ struct ImageCheckCommand: ParsableCommand {
     /// Whether the image is an appliance with a manifest, which its files agree with.
     private func checkedAsAppliance() throws -> Bool {
         do {
-            guard let appliance = try Appliance.open(path, format: options.format, options.context()) else { return false }
+            let address = try options.address(path)
+            guard let appliance = try Appliance.open(address.path, format: address.format, options.context()) else {
+                return false
+            }
             let count = try ProgressLine.show(progress.style) { try appliance.verify(options.context(), progress: $0) }
             guard let count else { return false }
             if !progress.quiet { Terminal.standardOutput.write("\(count) files are what the manifest says.\n") }

@@ -19,7 +19,8 @@ struct ImageCommand: ParsableCommand {
             ImageCompareCommand.self, ImageConvertCommand.self, ImageResizeCommand.self, ImageSnapshotCommand.self,
             ImageCommitCommand.self, ImageRebaseCommand.self, ImagePullCommand.self, ImageBitmapCommand.self,
             ImageAmendCommand.self,
-            ImageCopyRangeCommand.self, ImageTreeCommand.self, ImageDiskUsageCommand.self, ImageServeCommand.self,
+            ImageCopyRangeCommand.self, ImageBenchCommand.self, ImageTreeCommand.self, ImageDiskUsageCommand.self,
+            ImageServeCommand.self,
             ImageListCommand.self, ImageCatCommand.self,
         ])
 }
@@ -48,11 +49,15 @@ struct ImageOptions: ParsableArguments {
 
     @ParentCommand var parent: Vireo
 
-    @Flag(name: .customLong("image-opts"), help: .hidden)
+    @Flag(
+        name: .customLong("image-opts"),
+        help: "The image is named by options of QEMU's block layer, as driver=qcow2,file.filename=PATH.")
     var imageOptions = false
 
+    @OptionGroup var secrets: SecretOptions
+
     func validate() throws {
-        if imageOptions { throw ValidationError("--image-opts is not understood; name a file, and its format with -f") }
+        if imageOptions, format != nil { throw ValidationError("with --image-opts the format is stated by driver=, not by -f") }
     }
 
     /// `--json` is an option of the root command, before or behind the names of the others.
@@ -62,17 +67,35 @@ struct ImageOptions: ParsableArguments {
         OpenContext(files: files, policy: within.policy, access: access == .read && forceShare ? .readUnsafely : access)
     }
 
+    /// Which file a word means, and its format as far as anything states it.
+    func address(_ text: String) throws -> ImageAddress {
+        var address = try imageOptions ? ImageAddress(options: text) : ImageAddress(text)
+        address.format = format ?? address.format
+        return address
+    }
+
     /// An image for the operations that open it themselves.
-    func offline(_ path: String, reading: CacheMode = .writeback, writing: CacheMode = .writeback) -> OfflineImage {
-        var image = OfflineImage(path, format: format, policy: within.policy)
+    func offline(_ text: String, reading: CacheMode = .writeback, writing: CacheMode = .writeback) throws -> OfflineImage {
+        let address = try address(text)
+        var image = OfflineImage(address.path, format: address.format, policy: within.policy)
         image.readsUnsafely = forceShare
         (image.readsPastCache, image.writesPastCache) = (reading.bypasses, writing.bypasses)
         return image
     }
 
-    func open(_ path: String, layers: Int = .max) throws -> ImageChain {
-        try ImageChain.open(path, format: format, context(), layers: layers)
+    func open(
+        _ text: String, _ access: FileAccess = .read, files: HostFiles = HostFiles(), layers: Int = .max
+    ) throws -> ImageChain {
+        let address = try address(text)
+        return try ImageChain.open(address.path, format: address.format, context(access, files: files), layers: layers)
     }
+}
+
+/// qemu-img's `--object`, which describes secrets for encrypted images. It is taken, so that command lines that have it do not fail for
+/// it alone; an encrypted image is refused by name when it is opened, and none is made.
+struct SecretOptions: ParsableArguments {
+    @Option(name: .customLong("object"), help: .hidden)
+    var objects: [String] = []
 }
 
 enum ImageOutput: String, ExpressibleByArgument, CaseIterable { case human, json }
@@ -89,6 +112,8 @@ func reportingImageErrors<R>(_ body: () throws -> R) throws -> R {
 /// A size as qemu-img takes it: bytes, or with k, M, G, T, P or E for powers of 1024.
 struct ImageSize: ExpressibleByArgument, Hashable, Sendable {
     var bytes: UInt64
+
+    init(bytes: UInt64) { self.bytes = bytes }
 
     init?(argument: String) {
         var digits = Substring(argument)

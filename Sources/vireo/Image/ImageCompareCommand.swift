@@ -15,11 +15,18 @@ struct ImageCompareCommand: ParsableCommand {
     @Option(name: .customShort("F"), help: "The second image's format.")
     var secondFormat: DiskFormat?
 
-    @Flag(name: .customShort("s"), help: "Sizes and allocation count, too.")
+    @Flag(name: .customShort("s"), help: "Sizes count, too, and whether both have the same places allocated and zero.")
     var strict = false
 
     @Flag(name: [.customShort("U"), .customLong("force-share")], help: "Read images even while a guest writes to them.")
     var forceShare = false
+
+    @Flag(
+        name: .customLong("image-opts"),
+        help: "The images are named by options of QEMU's block layer, as driver=qcow2,file.filename=PATH.")
+    var imageOptions = false
+
+    @OptionGroup var secrets: SecretOptions
 
     @OptionGroup var progress: ProgressOptions
 
@@ -39,16 +46,26 @@ struct ImageCompareCommand: ParsableCommand {
             let context = OpenContext(
                 files: HostFiles(readsPastCache: sourceCache.mode.bypasses), policy: within.policy,
                 access: forceShare ? .readUnsafely : .read)
-            let one = try ImageChain.open(first, format: firstFormat, context)
-            let two = try ImageChain.open(second, format: secondFormat, context)
+            let one = try open(first, firstFormat, context), two = try open(second, secondFormat, context)
             difference = try ProgressLine.show(progress.style) { try one.compare(with: two, strict: strict, progress: $0) }
         } catch let error as ImageError {
-            Terminal.standardError.write("error: \(error)\n")
-            throw ExitCode(2)
+            throw Self.failure(error.description)
+        } catch let error as CLIError {
+            throw Self.failure(error.message)
         }
         say(difference)
         if case .none = difference { return }
         throw ExitCode(1)
+    }
+
+    private func open(_ text: String, _ format: DiskFormat?, _ context: OpenContext) throws -> ImageChain {
+        let address = try imageOptions ? ImageAddress(options: text) : ImageAddress(text)
+        return try ImageChain.open(address.path, format: format ?? address.format, context)
+    }
+
+    private static func failure(_ message: String) -> ExitCode {
+        Terminal.standardError.write("error: \(message)\n")
+        return ExitCode(2)
     }
 
     private func say(_ difference: ImageDifference) {
@@ -57,7 +74,7 @@ struct ImageCompareCommand: ParsableCommand {
             switch difference {
             case .none(let sizesDiffer): (sizesDiffer ? "Warning: Image size mismatch!\n" : "") + "Images are identical."
             case .content(let offset): "Content mismatch at offset \(offset)!"
-            case .allocation(let offset): "Strict mode: Offset \(offset) allocation mismatch!"
+            case .allocation(let offset): "Strict mode: Offset \(offset) block status mismatch!"
             case .size: "Strict mode: Image size mismatch!"
             }
         Terminal.standardOutput.write(text + "\n")

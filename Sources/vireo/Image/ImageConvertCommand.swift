@@ -6,7 +6,8 @@ import VireoImage
 
 struct ImageConvertCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "convert", abstract: "Copy a disk into a new image of another format, flat or on a backing file.",
+        commandName: "convert",
+        abstract: "Copy a disk, or several one behind the other, into a new image of another format, flat or on a backing file.",
         discussion: """
             The target appears when it is complete; until then what was there stays. With -n it is written where it is. The files of an \
             appliance (OVA, OVF) are held against the checksums of its manifest first, where it has one.
@@ -28,10 +29,15 @@ struct ImageConvertCommand: ParsableCommand {
 
     @Option(
         name: [.customShort("B"), .customShort("b"), .customLong("backing")],
-        help: "The copy stands on this layer of the source's chain; only what lies above it is copied.")
+        help: """
+            The copy stands on this image. Where that is a layer of the source's chain only what lies above it is copied; over any other \
+            image all of the disk is written.
+            """)
     var backing: String?
 
-    @Option(name: [.customShort("F"), .customLong("backing-format")], help: "That layer's format.")
+    @Option(
+        name: [.customShort("F"), .customLong("backing-format")],
+        help: "That image's format; required where it is no layer of the source.")
     var backingFormat: DiskFormat?
 
     @Flag(name: .long, help: "The copy stands on what the source stands on; only its top layer is copied.")
@@ -73,20 +79,29 @@ struct ImageConvertCommand: ParsableCommand {
 
     @OptionGroup var sourceCache: SourceCacheOptions
 
+    @Flag(name: .customLong("target-image-opts"), help: "With -n: the target is named as by --image-opts.")
+    var targetImageOptions = false
+
     @Flag(name: .customShort("W"), help: .hidden) var outOfOrder = false
     @Flag(name: .customShort("C"), help: .hidden) var copyRange = false
 
-    @Argument(help: "The image to copy.", completion: .file())
-    var source: String?
-
-    @Argument(help: "The file to make.", completion: .file())
-    var path: String?
+    @Argument(help: ArgumentHelp("The images to copy, and behind them the file to make.", valueName: "path"), completion: .file())
+    var names: [String] = []
 
     func validate() throws {
-        guard source != nil && path != nil || FormatOptions.asksForHelp(formatOptions) else {
+        guard names.count >= 2 || FormatOptions.asksForHelp(formatOptions) else {
             throw ValidationError("name the image to copy and the file to make")
         }
+        guard names.count <= 2 || (backing == nil && !shallow && !bitmaps && snapshot == nil) else {
+            throw ValidationError("-B, --shallow, --bitmaps and -l are for copies of one image")
+        }
+        guard threads.map((1...16).contains) ?? true else { throw ValidationError("-m is from 1 to 16") }
+        guard sparse.map({ $0.bytes % 512 == 0 && $0.bytes <= 16 << 20 }) ?? true else {
+            throw ValidationError("-S is a multiple of 512 up to 16M, or 0")
+        }
+        guard bitmaps || !skipBrokenBitmaps else { throw ValidationError("--skip-broken-bitmaps is for --bitmaps") }
         guard intoExisting || !targetIsZero else { throw ValidationError("--target-is-zero is for -n") }
+        guard intoExisting || !targetImageOptions else { throw ValidationError("--target-image-opts is for -n") }
         guard !intoExisting || (!compressed && backing == nil && !shallow && !bitmaps && formatOptions.isEmpty) else {
             throw ValidationError("with -n the target is as it is: -c, -o, -B, --shallow and --bitmaps are for new images")
         }
@@ -94,16 +109,24 @@ struct ImageConvertCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            guard let source, let path, !FormatOptions.asksForHelp(formatOptions) else {
+            guard let path = names.last, !FormatOptions.asksForHelp(formatOptions) else {
                 return try FormatOptions.printHelp(for: target)
             }
-            if let appliance = try Appliance.open(source, format: options.format, options.context()) {
+            let sources = try names.dropLast().map(options.address)
+            for source in sources {
+                guard let appliance = try Appliance.open(source.path, format: source.format, options.context()) else { continue }
                 _ = try ProgressLine.show(progress.style) { try appliance.verify(options.context(), progress: $0) }
             }
-            if ForeignConvert.isNeeded(source: options.format, target: target) { return try convertForeign(source, path) }
+            if let only = sources.first, sources.count == 1, ForeignConvert.isNeeded(source: only.format, target: .raw) {
+                return try convertForeign(only, nil, path)
+            }
             let reading = options.context(files: HostFiles(readsPastCache: sourceCache.mode.bypasses))
-            var chain = try ImageChain.open(source, format: options.format, reading)
+            let chains = try sources.map { try ImageChain.open($0.path, format: $0.format, reading) }
+            guard var chain = chains.count == 1 ? chains.first : ImageChain([JoinedImage(chains)]) else { return }
             if let snapshot { chain = try Self.view(chain, snapshot) }
+            if ForeignConvert.isNeeded(source: nil, target: target) {
+                return try convertForeign(sources[0], chains.count > 1 || snapshot != nil ? chain : nil, path)
+            }
             var convert = ConvertOptions(format: target)
             convert.compressed = compressed
             convert.threads = threads
@@ -118,36 +141,40 @@ struct ImageConvertCommand: ParsableCommand {
             let made = convert
             if intoExisting {
                 let writing = options.context(.write, files: HostFiles(writesPastCache: cache.bypasses))
-                let image = try ImageChain.open(path, format: target, writing)
+                let existing = try targetImageOptions ? ImageAddress(options: path) : ImageAddress(path)
+                let image = try ImageChain.open(existing.path, format: existing.format ?? target, writing)
                 guard let file = image.top.files.first else { return }
                 return try ProgressLine.show(progress.style, rate: rate?.bytes) {
                     try ImageConvert(chain, to: file, made, progress: $0).run(into: image, isZero: targetIsZero)
-                    sayLost($0, source)
+                    sayLost($0)
                 }
             }
             try HostFiles(writesPastCache: cache.bypasses).replace(path, sync: cache.syncs) { file in
                 try ProgressLine.show(progress.style, rate: rate?.bytes) {
                     try ImageConvert(chain, to: file, made, progress: $0).run()
-                    sayLost($0, source)
+                    sayLost($0)
                 }
             }
         }
     }
 
-    private func sayLost(_ progress: ImageProgress, _ source: String) {
+    private func sayLost(_ progress: ImageProgress) {
         guard progress.lostBytes > 0, !self.progress.quiet else { return }
-        Terminal.standardError.write("warning: \(progress.lostBytes) bytes of '\(source)' could not be read, and are zeros\n")
+        Terminal.standardError.write("warning: \(progress.lostBytes) bytes of '\(names[0])' could not be read, and are zeros\n")
     }
 
-    /// From or to a format that qemu-img reads or writes for us.
-    private func convertForeign(_ source: String, _ path: String) throws {
-        guard backing == nil, !shallow, snapshot == nil, !compressed, !bitmaps, !intoExisting, !salvage, rate == nil else {
+    /// From or to a format that qemu-img reads or writes for us. `chain` is what is copied, where that is not just what the source shows.
+    private func convertForeign(_ source: ImageAddress, _ chain: ImageChain?, _ path: String) throws {
+        guard backing == nil, !shallow, snapshot == nil || chain != nil, !compressed, !bitmaps, !intoExisting, !salvage,
+            rate == nil
+        else {
             throw CLIError("only a copy of a whole disk can be made from or to the formats that qemu-img converts for us")
         }
-        let words = formatOptions.flatMap { $0.split(separator: ",").map(String.init) }
+        let words = formatOptions.flatMap(FormatOptions.pairs)
         try ProgressLine.show(progress.style) {
             try ForeignConvert.run(
-                source, format: options.format, options.context(), to: path, target, options: words, progress: $0)
+                source.path, format: source.format, showing: chain, options.context(), to: path, target, options: words,
+                progress: $0)
         }
     }
 
@@ -160,13 +187,17 @@ struct ImageConvertCommand: ParsableCommand {
         let source = chain.top.files.first?.path ?? ""
         if let named {
             let path = try HostFiles().resolve(ImagePath.joined(named, to: target))
-            guard let depth = chain.layers.firstIndex(where: { (try? HostFiles().resolve($0.files.first?.path ?? "")) == path }),
-                depth > 0
-            else {
-                throw CLIError("'\(named)' is not a layer below '\(source)'; the copy would show other data")
+            let depth = chain.layers.firstIndex { (try? HostFiles().resolve($0.files.first?.path ?? "")) == path } ?? 0
+            guard depth == 0 else {
+                convert.backing = BackingReference(name: named, format: stated ?? chain.layers[depth].format)
+                convert.copiedLayers = depth
+                return
             }
-            convert.backing = BackingReference(name: named, format: stated ?? chain.layers[depth].format)
-            convert.copiedLayers = depth
+            guard let stated else { throw CLIError("state the format of the backing file '\(named)' with -F") }
+            // Opened, so that a name with a slip in it is found now.
+            _ = try ImageChain.open(path, format: stated, options.context(), layers: 1)
+            convert.backing = BackingReference(name: named, format: stated)
+            (convert.copiedLayers, convert.hidesBacking) = (chain.layers.count, true)
         } else {
             guard chain.layers.count > 1, let below = chain.layers[1].files.first else {
                 throw CLIError("'\(source)' stands on nothing")

@@ -8,7 +8,9 @@ struct ImageCreateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "create", abstract: "Make an empty image, or an overlay that stands on another.")
 
-    @Option(name: [.customShort("f"), .customLong("format")], help: "qcow2 or raw.")
+    @Option(
+        name: [.customShort("f"), .customLong("format")],
+        help: "qcow2 or raw; with the help of qemu-img also vmdk, vpc, vhdx, vdi, qcow, qed, parallels.")
     var format = DiskFormat.raw
 
     @Option(name: [.customShort("b"), .customLong("backing")], help: "The image to stand on.", completion: .file())
@@ -29,6 +31,7 @@ struct ImageCreateCommand: ParsableCommand {
     var quiet = false
 
     @OptionGroup var within: WithinOptions
+    @OptionGroup var secrets: SecretOptions
 
     @Argument(help: "The file to make.", completion: .file())
     var path: String?
@@ -43,11 +46,20 @@ struct ImageCreateCommand: ParsableCommand {
     func run() throws {
         try reportingImageErrors {
             guard let path, !FormatOptions.asksForHelp(formatOptions) else { return try FormatOptions.printHelp(for: format) }
+            if ForeignConvert.isNeeded(source: nil, target: format) { return try makeForeign(path) }
             let (new, line) = try described()
             let context = OpenContext(policy: within.policy)
             let size = try new.create(at: path, context, checksBacking: !unchecked)
             if !quiet { Terminal.standardOutput.write("Formatting '\(path)', fmt=\(format) \(line(size))\n") }
         }
+    }
+
+    /// An empty image of a format that qemu-img writes for us.
+    private func makeForeign(_ path: String) throws {
+        guard backing == nil, !unchecked else { throw CLIError("an image of format '\(format)' is made to stand alone") }
+        guard let size else { throw CLIError("state the size of the disk") }
+        try ForeignConvert.create(at: path, format, size: size.bytes, options: formatOptions.flatMap(FormatOptions.pairs))
+        if !quiet { Terminal.standardOutput.write("Formatting '\(path)', fmt=\(format) size=\(size.bytes)\n") }
     }
 
     /// The image that the command line describes, and the words that qemu-img says of it.
@@ -67,12 +79,15 @@ struct ImageCreateCommand: ParsableCommand {
         try values.apply(to: &new.qcow2, format: format)
         let made = new
         let words: (UInt64) -> String = { size in
-            guard made.format == .qcow2 else { return "size=\(size)" }
             let options = made.qcow2
+            guard made.format == .qcow2 else {
+                let stated = "size=\(made.size ?? size)"
+                return options.preallocation == .off ? stated : stated + " preallocation=\(options.preallocation.rawValue)"
+            }
             var words = ["cluster_size=\(options.clusterSize)", "extended_l2=\(options.extendedL2 ? "on" : "off")"]
             if options.preallocation != .off { words.append("preallocation=\(options.preallocation.rawValue)") }
-            if options.version == 2 { words.append("compat=0.10") }
             words += ["compression_type=\(options.compression.name)", "size=\(size)"]
+            if options.version == 2 { words.append("compat=0.10") }
             if let backing = made.backing, let format = backing.format {
                 words += ["backing_file=\(backing.name)", "backing_fmt=\(format)"]
             }

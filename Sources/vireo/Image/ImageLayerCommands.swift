@@ -26,7 +26,7 @@ struct ImagePullCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            let image = options.offline(path)
+            let image = try options.offline(path)
             try ProgressLine.show(progress.style) { try image.pull(onto: base, despiteSnapshots: force, progress: $0) }
         }
     }
@@ -34,7 +34,9 @@ struct ImagePullCommand: ParsableCommand {
 
 struct ImageAmendCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "amend", abstract: "Change an image's version (compat=0.10 or 1.1) or lazy_refcounts.")
+        commandName: "amend",
+        abstract: "Change options of a qcow2 image that exists: compat (0.10 or 1.1), lazy_refcounts, refcount_bits, size.",
+        discussion: "What it stands on is changed by 'rebase'; its other options by 'convert'.")
 
     @OptionGroup var options: ImageOptions
     @OptionGroup var progress: ProgressOptions
@@ -58,6 +60,7 @@ struct ImageAmendCommand: ParsableCommand {
             guard let path, !FormatOptions.asksForHelp(formatOptions) else {
                 return Terminal.standardOutput.write("Amend options for 'qcow2':\n" + FormatOptions.list(FormatOptions.amendable))
             }
+            guard !formatOptions.isEmpty else { throw CLIError("say what to change with -o") }
             var values = try FormatOptions(formatOptions)
             var change = QCOW2Amendment()
             if let text = values.take("compat") {
@@ -66,13 +69,34 @@ struct ImageAmendCommand: ParsableCommand {
                 }
                 change.version = version
             }
-            if let text = values.take("lazy_refcounts") { change.lazyRefcounts = ["on", "yes", "true"].contains(text) }
-            try values.refuseRest("amend changes compat and lazy_refcounts")
-            let context = options.context(.write, files: HostFiles(writesPastCache: cache.mode.bypasses))
-            let chain = try ImageChain.open(path, format: options.format, context, layers: 1)
-            guard let image = chain.top as? QCOW2Image else { throw CLIError("only qcow2 images can be amended") }
-            try ProgressLine.show(progress.style) { try image.amend(change, progress: $0) }
+            change.lazyRefcounts = try values.takeFlag("lazy_refcounts")
+            if let text = values.take("refcount_bits") {
+                guard let bits = Int(text) else { throw CLIError("'\(text)' is no refcount width") }
+                change.refcountBits = bits
+            }
+            let size = try values.take("size").map { text in
+                guard let size = ImageSize(argument: text) else { throw CLIError("'\(text)' is no size") }
+                return size.bytes
+            }
+            try refuseOthers(&values)
+            let image = try options.offline(path, writing: cache.mode)
+            try ProgressLine.show(progress.style) { progress in
+                if change != QCOW2Amendment() { try image.amend(change, progress: progress) }
+                if let size { _ = try image.resize(to: size) }
+            }
         }
+    }
+
+    /// Says of options that cannot be amended how they are changed instead.
+    private func refuseOthers(_ values: inout FormatOptions) throws {
+        if values.take("backing_file") != nil || values.take("backing_fmt") != nil {
+            throw CLIError("amend leaves what an image stands on; use 'vireo image rebase'")
+        }
+        let fixed = ["cluster_size", "compression_type", "extended_l2", "preallocation", "data_file", "data_file_raw"]
+        if let name = fixed.first(where: { values.take($0) != nil }) {
+            throw CLIError("'\(name)' cannot be changed in place; make a copy with 'vireo image convert -o \(name)=...'")
+        }
+        try values.refuseRest("amend changes compat, lazy_refcounts, refcount_bits and size")
     }
 }
 
@@ -101,13 +125,18 @@ struct ImageCopyRangeCommand: ParsableCommand {
                 guard let size = ImageSize(argument: text) else { throw CLIError("'\(text)' is no number for \(name)=") }
                 return size.bytes
             }
-            let block = try size("bs", 512) ?? 512, skip = try size("skip", 0) ?? 0, count = try size("count", nil)
+            let block = try size("bs", 512) ?? 512
+            guard block > 0, block <= UInt64(Int32.max) else { throw CLIError("bs is from 1 to 2147483647 bytes") }
+            let skip = try size("skip", 0) ?? 0, count = try size("count", nil)
             try values.refuseRest("dd takes if, of, bs, skip and count")
             let chain = try options.open(source)
             let start = skip.multipliedReportingOverflow(by: block),
                 length = (count ?? .max).multipliedReportingOverflow(by: block)
             let first = start.overflow ? chain.virtualSize : min(start.partialValue, chain.virtualSize)
             let room = chain.virtualSize - first
+            if start.overflow || start.partialValue > chain.virtualSize {
+                Terminal.standardError.write("warning: '\(source)' ends before the place that skip= leads to\n")
+            }
             let slice = SlicedImage(chain, first..<first + (length.overflow ? room : min(room, length.partialValue)))
             try HostFiles().replace(path) { file in
                 try ProgressLine.show(progress.style) {

@@ -11,7 +11,7 @@ struct ImageMeasureCommand: ParsableCommand {
 
     @OptionGroup var options: ImageOptions
 
-    @Option(name: [.customShort("O"), .customLong("output-format")], help: "The format of the new image: qcow2 or raw.")
+    @Option(name: [.customShort("O"), .customLong("output-format")], help: "The format of the new image: qcow2, raw or luks.")
     var target = DiskFormat.raw
 
     @Option(name: .customShort("o"), help: ArgumentHelp("Options of the new image.", valueName: "name=value,..."))
@@ -36,13 +36,19 @@ struct ImageMeasureCommand: ParsableCommand {
             if FormatOptions.asksForHelp(formatOptions) { return try FormatOptions.printHelp(for: target) }
             var new = QCOW2Options()
             var values = try FormatOptions(formatOptions)
+            // The secret of an encrypted image does not change its size.
+            if target == .luks { _ = values.take("key-secret") }
             try values.apply(to: &new, format: target)
-            let chain = try path.map { path in
-                let chain = try options.open(path)
-                return try snapshot.map { try ImageConvertCommand.view(chain, $0) } ?? chain
-            }
+            let source = try path.map { try options.open($0) }
+            let chain = try source.map { chain in try snapshot.map { try ImageConvertCommand.view(chain, $0) } ?? chain }
             let bytes = size?.bytes ?? chain?.virtualSize ?? 0
-            let measure = try target == .raw ? ImageMeasure.raw(size: bytes) : Self.qcow2(chain, bytes, new)
+            let measure: ImageMeasure
+            switch target {
+            case .raw: measure = .raw(size: bytes)
+            case .luks: measure = .luks(size: bytes)
+            case .qcow2: measure = try Self.qcow2(chain, bitmapsOf: source?.top as? QCOW2Image, bytes, new)
+            default: throw CLIError("how large an image of format '\(target)' would be is not known before it is made")
+            }
             if options.wantsJSON { return measure.json.print() }
             Terminal.standardOutput.write(
                 "required size: \(measure.required)\nfully allocated size: \(measure.fullyAllocated)\n"
@@ -50,12 +56,14 @@ struct ImageMeasureCommand: ParsableCommand {
         }
     }
 
-    private static func qcow2(_ chain: ImageChain?, _ size: UInt64, _ new: QCOW2Options) throws -> ImageMeasure {
+    private static func qcow2(
+        _ chain: ImageChain?, bitmapsOf source: QCOW2Image?, _ size: UInt64, _ new: QCOW2Options
+    ) throws -> ImageMeasure {
         let geometry = QCOW2Geometry(
             clusterBits: new.clusterSize.trailingZeroBitCount, extended: new.extendedL2,
             refcountOrder: new.refcountBits.trailingZeroBitCount)
         let data = try chain.map { try $0.dataBytes(unit: geometry.clusterSize) } ?? 0
-        let bitmaps = try (chain?.top as? QCOW2Image).flatMap { image in
+        let bitmaps = try source.flatMap { image in
             new.version >= 3 ? try ImageMeasure.bitmapBytes(of: image, clusterSize: geometry.clusterSize) : nil
         }
         return .qcow2(

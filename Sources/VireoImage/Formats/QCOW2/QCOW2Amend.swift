@@ -6,18 +6,27 @@ package struct QCOW2Amendment: Hashable, Sendable {
     /// 2 or 3; nil leaves it.
     package var version: UInt32?
     package var lazyRefcounts: Bool?
+    /// Bits of a reference count: a power of two up to 64; nil leaves it.
+    package var refcountBits: Int?
 
-    package init(version: UInt32? = nil, lazyRefcounts: Bool? = nil) {
-        (self.version, self.lazyRefcounts) = (version, lazyRefcounts)
+    package init(version: UInt32? = nil, lazyRefcounts: Bool? = nil, refcountBits: Int? = nil) {
+        (self.version, self.lazyRefcounts, self.refcountBits) = (version, lazyRefcounts, refcountBits)
     }
 }
 
 extension QCOW2Image {
-    /// Changes the version or the compatible features. Going back to version 2 is refused where the image uses what that does not know;
-    /// zero clusters of the disk, which it does not know either, are given back, or written where something lies below them.
+    /// Changes the version, the compatible features or the width of reference counts. Going back to version 2 is refused where the image uses
+    /// what that does not know; zero clusters of the disk, which it does not know either, are given back, or written where something lies
+    /// below them.
     ///
-    /// Old or new: the header with the other version is written last.
+    /// However it ends the image is valid, with each of the three as it was or as it was asked for. Counts that do not fit the new
+    /// width are found before anything is changed.
     package func amend(_ change: QCOW2Amendment, progress: ImageProgress = ImageProgress()) throws {
+        let target = change.version ?? header.version, upgrades = target > header.version
+        if let bits = change.refcountBits {
+            try check(refcountBits: bits, for: target)
+            if !upgrades { try amend(refcountBits: bits, progress) }
+        }
         if change.version == 2, header.version != 2 {
             try checkFitsVersion2()
             try expandZeros(progress)
@@ -37,6 +46,23 @@ extension QCOW2Image {
                 if lazy { header.compatible.insert(.lazyRefcounts) } else { header.compatible.remove(.lazyRefcounts) }
             }
         }
+        if upgrades, let bits = change.refcountBits { try amend(refcountBits: bits, progress) }
+    }
+
+    private func check(refcountBits bits: Int, for version: UInt32) throws {
+        guard (1...64).contains(bits), bits & (bits - 1) == 0 else {
+            throw ImageError(
+                .invalidArgument, "the refcount width has to be a power of two up to 64 bits, and \(bits) is none",
+                path: file.path)
+        }
+        guard bits == 16 || version >= 3 else {
+            throw ImageError(.invalidArgument, "version 2 (compat=0.10) has refcounts of 16 bits only", path: file.path)
+        }
+    }
+
+    private func amend(refcountBits bits: Int, _ progress: ImageProgress) throws {
+        guard bits != header.refcountBits else { return }
+        try writing { try $0.rebuild(RebuildPlan(refcountOrder: bits.trailingZeroBitCount), progress: progress) }
     }
 
     private func checkFitsVersion2() throws {

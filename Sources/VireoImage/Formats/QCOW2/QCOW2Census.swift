@@ -3,80 +3,6 @@
 
 package import VireoCore
 
-/// How often each host cluster is used, counted by walking every table: the truth that refcounts are held against.
-struct QCOW2Counts {
-    /// Clusters that are counted together: where nothing is used, nothing is kept.
-    static let chunk = 1024
-    /// Where each chunk that was ever counted begins in `numbers`.
-    private var places: [UInt64: Int] = [:]
-    private var numbers: [UInt32] = []
-    /// The chunk that was counted last, and its place: neighbours come one after the other.
-    private var last: (chunk: UInt64, place: Int) = (.max, 0)
-    /// The first cluster behind the last that is used.
-    private(set) var end: UInt64 = 0
-    /// Bytes of the tables that were walked. Tables do not overlap, so that there are no more of them than the file has bytes:
-    /// what bounds the time that a hostile image can take.
-    private var tableBytes: UInt64 = 0
-
-    /// Counts a table of `bytes` bytes in a file of `size`; false where there are more tables than the file can hold.
-    mutating func admitsTable(_ bytes: UInt64, fileSize: UInt64) -> Bool {
-        tableBytes += bytes
-        return tableBytes <= fileSize + 32 << 20
-    }
-
-    subscript(cluster: UInt64) -> UInt32 {
-        places[cluster / UInt64(Self.chunk)].map { numbers[$0 + Int(cluster % UInt64(Self.chunk))] } ?? 0
-    }
-
-    /// Whether any cluster of the chunk that begins at `cluster`, a multiple of `chunk`, was ever counted.
-    func hasChunk(at cluster: UInt64) -> Bool { places[cluster / UInt64(Self.chunk)] != nil }
-
-    /// The counts of the chunk that begins at `cluster`, a multiple of `chunk`; nil where nothing of it was ever counted.
-    func chunk(at cluster: UInt64) -> ArraySlice<UInt32>? {
-        places[cluster / UInt64(Self.chunk)].map { numbers[$0..<$0 + Self.chunk] }
-    }
-
-    mutating func add(_ cluster: UInt64, count: UInt64 = 1) {
-        end = max(end, cluster + count)
-        var (next, left) = (cluster, count)
-        while left > 0 {
-            let (number, start) = (next / UInt64(Self.chunk), Int(next % UInt64(Self.chunk)))
-            let here = min(left, UInt64(Self.chunk - start))
-            let place = place(number)
-            numbers.withUnsafeMutableBufferPointer { numbers in
-                for index in place + start..<place + start + Int(here) { numbers[index] &+= 1 }
-            }
-            (next, left) = (next + here, left - here)
-        }
-    }
-
-    private mutating func place(_ chunk: UInt64) -> Int {
-        if last.chunk == chunk { return last.place }
-        var place = places[chunk]
-        if place == nil {
-            place = numbers.count
-            places[chunk] = numbers.count
-            numbers.append(contentsOf: repeatElement(0, count: Self.chunk))
-        }
-        last = (chunk, place ?? 0)
-        return last.place
-    }
-
-    mutating func remove(_ cluster: UInt64) {
-        guard let place = places[cluster / UInt64(Self.chunk)] else { return }
-        numbers[place + Int(cluster % UInt64(Self.chunk))] &-= 1
-    }
-
-    /// The clusters that are used, in order, with how often.
-    func forEach(_ body: (UInt64, UInt32) throws -> Void) rethrows {
-        for (number, place) in places.sorted(by: { $0.key < $1.key }) {
-            for index in 0..<Self.chunk where numbers[place + index] > 0 {
-                try body(number * UInt64(Self.chunk) + UInt64(index), numbers[place + index])
-            }
-        }
-    }
-}
-
 /// What `vireo image check` found, in qemu-img's terms.
 package struct QCOW2CheckReport: Hashable, Sendable {
     /// Contradictions that lose data: a cluster used more often than its refcount says, a table out of the file.
@@ -136,9 +62,12 @@ extension QCOW2Core {
     /// Walks all tables: the header, the active disk, every snapshot and bitmap, the refcounts themselves.
     ///
     /// Tables that are out of the file or not where clusters start count as corruptions and are not followed. `countsRefcounts`: false leaves the
-    /// refcount blocks and their table out, where those are to be made anew.
-    func census(_ report: inout QCOW2CheckReport, progress: ImageProgress, countsRefcounts: Bool = true) throws -> QCOW2Counts {
-        var counts = QCOW2Counts()
+    /// refcount blocks and their table out, where those are to be made anew. `first`: clusters before it are not counted; `most`: bytes of
+    /// memory for the counts, which end where that does not do.
+    func census(
+        _ report: inout QCOW2CheckReport, from first: UInt64 = 0, most: Int, progress: ImageProgress, countsRefcounts: Bool = true
+    ) throws -> QCOW2Counts {
+        var counts = QCOW2Counts(from: first, most: most)
         let size = try file.size()
         counts.add(0)
         report.totalClusters = geometry.clusters(header.virtualSize)
@@ -180,7 +109,7 @@ extension QCOW2Core {
     ) throws {
         mark(offset, bytes: UInt64(l1.count) * 8, "an L1 table", &counts, &report, size)
         guard counts.admitsTable(UInt64(l1.count) * 8, fileSize: size) else { return report.corrupt("L1 tables overlap") }
-        var walked: Set<UInt64> = []
+        var walked = QCOW2Counts(most: limits.countBytes / 8)
         for (index, entry) in l1.enumerated() where entry & QCOW2Entry.offsetMask != 0 {
             try progress.check()
             let place = entry & QCOW2Entry.offsetMask
@@ -189,10 +118,12 @@ extension QCOW2Core {
                 continue
             }
             counts.add(place / geometry.clusterSize)
-            guard walked.insert(place).inserted else {
+            let cluster = place / geometry.clusterSize
+            guard walked[cluster] == 0 else {
                 report.corrupt("L1 entry \(index) points at an L2 table that another entry has")
                 continue
             }
+            walked.add(cluster)
             let words = try tables[place]?.words ?? QCOW2Core.words(file, at: place, count: Int(geometry.clusterSize / 8))
             count(l2: words, isActive: isActive, &counts, &report, size)
             if isActive { progress.advance(to: UInt64(index + 1) * geometry.l2Coverage) }

@@ -2,52 +2,75 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension QCOW2Core {
-    /// Holds refcounts and copied flags against a census.
-    func check(progress: ImageProgress) throws -> (report: QCOW2CheckReport, counts: QCOW2Counts) {
+    /// Holds refcounts and copied flags against a census; in several passes over the tables where the counts of all clusters would take more
+    /// memory than `ImageLimits.countBytes`.
+    func check(progress: ImageProgress) throws -> QCOW2CheckReport {
         var report = QCOW2CheckReport()
         progress.begin(total: header.virtualSize)
-        let counts = try census(&report, progress: progress)
-        let end = try compareRefcounts(counts, &report)
+        var counts = try census(&report, most: limits.countBytes, progress: progress)
+        var end = try compareRefcounts(counts, &report)
+        while counts.window.upperBound < counts.end || counts.window.upperBound < end.behind {
+            var again = QCOW2CheckReport()
+            counts = try census(&again, from: counts.window.upperBound, most: limits.countBytes, progress: progress)
+            let next = try compareRefcounts(counts, &report)
+            end = (max(end.used, next.used), max(end.behind, next.behind))
+        }
         try checkCopiedFlags(&report)
-        report.imageEndOffset = max(end, counts.end) * geometry.clusterSize
-        return (report, counts)
+        report.imageEndOffset = max(end.used, counts.end) * geometry.clusterSize
+        return report
     }
 
-    /// Returns the first cluster behind the last one with a refcount.
-    private func compareRefcounts(_ counts: QCOW2Counts, _ report: inout QCOW2CheckReport) throws -> UInt64 {
+    /// Holds the refcounts of the clusters in the window of `counts` against these.
+    ///
+    /// - Returns: the first cluster behind the last one with a refcount that was looked at, and the first behind all that there are blocks for.
+    private func compareRefcounts(
+        _ counts: QCOW2Counts, _ report: inout QCOW2CheckReport
+    ) throws -> (used: UInt64, behind: UInt64) {
         let perBlock = geometry.refcountsPerBlock
         let table = try refcountTable()
         var end: UInt64 = 0
-        let (size, clusters) = (try file.size(), counts.end)
-        var walked: Set<UInt64> = []
+        let (size, clusters, window) = (try file.size(), counts.end, counts.window)
+        var walked = QCOW2Counts(most: limits.countBytes / 8)
+        var used = [UInt32](repeating: 0, count: Int(QCOW2Counts.chunk))
         for number in 0..<max(UInt64(table.count), (clusters + perBlock - 1) / perBlock) {
             let offset = number < UInt64(table.count) ? table[Int(number)] & ~511 : 0
             let isReadable = offset != 0 && offset % geometry.clusterSize == 0 && offset < size
             if !isReadable && number * perBlock >= clusters { continue }
-            if isReadable, !walked.insert(offset).inserted {
-                report.corrupt("refcount block \(number) is another one, too")
-                continue
-            }
-            let block = isReadable ? try refcountBlock(at: offset) : nil
-            for first in stride(from: UInt64(0), to: perBlock, by: QCOW2Counts.chunk) {
-                let some = first..<min(perBlock, first + UInt64(QCOW2Counts.chunk))
-                let cluster = number * perBlock + first
-                let used = counts.chunk(at: cluster - cluster % UInt64(QCOW2Counts.chunk))
-                if used == nil, block?.isEmpty(some) ?? true { continue }
-                if let used, let block, some.count == used.count, block.holds(used, from: Int(first)) {
-                    if let last = used.lastIndex(where: { $0 > 0 }) { end = cluster + UInt64(last - used.startIndex) + 1 }
+            let isFirstPass = window.lowerBound == 0
+            if isReadable {
+                if walked[offset / geometry.clusterSize] > 0 {
+                    if isFirstPass { report.corrupt("refcount block \(number) is another one, too") }
                     continue
                 }
-                var place = (used?.startIndex ?? 0) + Int(cluster % UInt64(QCOW2Counts.chunk))
-                for index in some {
-                    let (stored, counted) = (block?[Int(index)] ?? 0, UInt64(used?[place] ?? 0))
-                    if stored > 0 { end = max(end, number * perBlock + index + 1) }
-                    if stored != counted { report.note(number * perBlock + index, stored: stored, used: counted) }
-                    place += 1
+                walked.add(offset / geometry.clusterSize)
+            }
+            let part = (number * perBlock..<(number + 1) * perBlock).clamped(to: window)
+            if part.isEmpty { continue }
+            let block = isReadable ? try refcountBlock(at: offset) : nil
+            var first = part.lowerBound
+            while first < part.upperBound {
+                let count = Int(min(part.upperBound, (first / QCOW2Counts.chunk + 1) * QCOW2Counts.chunk) - first)
+                defer { first += UInt64(count) }
+                let index = first - number * perBlock
+                let isUsed = counts.read(first, count: count, into: &used)
+                if !isUsed {
+                    if block?.isEmpty(index..<index + UInt64(count)) ?? true { continue }
+                    for place in 0..<count { used[place] = 0 }
+                }
+                if let block, block.holds(used[..<count], from: Int(index)) {
+                    if let last = used[..<count].lastIndex(where: { $0 > 0 }) { end = first + UInt64(last) + 1 }
+                    continue
+                }
+                for place in 0..<count {
+                    let (stored, counted) = (block?[Int(index) + place] ?? 0, UInt64(used[place]))
+                    let cluster = first + UInt64(place)
+                    if stored > 0 { end = max(end, cluster + 1) }
+                    if stored != counted { report.note(cluster, stored: stored, used: counted) }
                 }
             }
         }
-        return end
+        let behind = UInt64((table.lastIndex { $0 & ~511 != 0 }).map { $0 + 1 } ?? 0) * perBlock
+        return (end, behind)
     }
 
     /// The copied flags of the active tables say "refcount is one", and nothing else.
@@ -101,6 +124,6 @@ extension QCOW2Core {
 extension QCOW2Image {
     /// Walks all tables and holds them against the refcounts. Changes nothing.
     package func check(progress: ImageProgress = ImageProgress()) throws -> QCOW2CheckReport {
-        try locked { core in try naming(file.path) { try core.check(progress: progress).report } }
+        try locked { core in try naming(file.path) { try core.check(progress: progress) } }
     }
 }

@@ -7,9 +7,10 @@ final class QCOW2Core {
     let file: any ImageFile
     /// Where guest data lies: `file`, unless the image has an external data file.
     let dataFile: any ImageFile
-    let geometry: QCOW2Geometry
+    /// Follows the header, of which only the width of reference counts ever changes.
+    private(set) var geometry: QCOW2Geometry
     let limits: ImageLimits
-    var header: QCOW2Header
+    var header: QCOW2Header { didSet { geometry = QCOW2Geometry(header) } }
     /// The active L1 table.
     var l1: [UInt64]
     /// Second-level tables by their host offset.

@@ -13,6 +13,8 @@ package struct QCOW2Options: Hashable, Sendable {
     package var extendedL2 = false
     package var compression = QCOW2Header.Compression.zlib
     package var preallocation = Preallocation.off
+    /// Ask a file system that never writes over data in place to do so for the new file (`nocow` of qemu-img); of a raw image, too.
+    package var avoidsCopyOnWrite = false
 
     package enum Preallocation: String, Hashable, Sendable, CaseIterable {
         /// Clusters come as they are written.

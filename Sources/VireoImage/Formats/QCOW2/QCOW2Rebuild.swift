@@ -7,6 +7,8 @@ struct RebuildPlan {
     var l1: [UInt64]?
     var virtualSize: UInt64?
     var snapshots: [QCOW2Snapshot]?
+    /// The width of reference counts, as in the header.
+    var refcountOrder: Int?
     /// The refcounts on disk are right. Where they are not, new tables go behind the end of the file: what counts as free may not be.
     var trustsRefcounts = true
     /// The active L1 table stays where it is and belongs to a snapshot from now on.
@@ -38,10 +40,11 @@ extension QCOW2Writer {
         var header = before
         if !plan.trustsRefcounts {
             var report = QCOW2CheckReport()
-            refcounts.appendOnly(from: try core.census(&report, progress: progress).end)
+            refcounts.appendOnly(from: try core.census(&report, most: core.limits.countBytes, progress: progress).end)
         }
         header.incompatible.subtract([.dirty, .corrupt])
         header.virtualSize = plan.virtualSize ?? header.virtualSize
+        header.refcountOrder = plan.refcountOrder ?? header.refcountOrder
         if let snapshots = plan.snapshots {
             header.snapshotCount = UInt32(snapshots.count)
             let bytes = snapshots.flatMap(\.encoded)
@@ -64,10 +67,16 @@ extension QCOW2Writer {
         // The new state, as it is on disk already except for flags and refcounts, counted by walking it.
         let next = try QCOW2Core(file: file, dataFile: file, header: header, limits: core.limits)
         var report = QCOW2CheckReport()
-        var counts = try next.census(&report, progress: progress, countsRefcounts: false)
+        var counts = try next.census(&report, most: core.limits.changeBytes, progress: progress, countsRefcounts: false)
         guard report.corruptions == 0 else {
             throw ImageError(
                 .corrupt, "its tables are damaged (\(report.findings.first ?? "")), which counting anew does not repair",
+                path: file.path)
+        }
+        guard counts.isComplete else {
+            throw ImageError(
+                .limit,
+                "counting its clusters takes more than \(core.limits.changeBytes >> 20) MiB of memory; make a copy with 'convert'",
                 path: file.path)
         }
         let changed = try fixFlags(&l1, &counts, copies: movesL1)
@@ -140,12 +149,13 @@ extension QCOW2Writer {
 
     /// Writes refcount blocks and their table beside the old ones.
     private func writeRefcounts(_ counts: inout QCOW2Counts, _ header: inout QCOW2Header) throws {
+        let perBlock = QCOW2Geometry(header).refcountsPerBlock
         let most = QCOW2RefcountBlock.largest(order: header.refcountOrder)
         var offsets: [UInt64] = []
         var tableFirst: UInt64 = 0, tableClusters: UInt64 = 0
         // Each block and a larger table may need a further block to be counted in.
         while true {
-            let needed = (max(counts.end, refcounts.end) + geometry.refcountsPerBlock - 1) / geometry.refcountsPerBlock
+            let needed = (max(counts.end, refcounts.end) + perBlock - 1) / perBlock
             let wantedTable = geometry.clusters(needed * 8)
             if UInt64(offsets.count) >= needed, tableClusters >= wantedTable { break }
             while UInt64(offsets.count) < needed {
@@ -160,21 +170,24 @@ extension QCOW2Writer {
                 counts.add(tableFirst, count: tableClusters)
             }
         }
+        var used = [UInt32](repeating: 0, count: Int(QCOW2Counts.chunk))
         var block = QCOW2RefcountBlock([UInt8](repeating: 0, count: Int(geometry.clusterSize)), order: header.refcountOrder)
         for (number, offset) in offsets.enumerated() {
             block = QCOW2RefcountBlock([UInt8](repeating: 0, count: Int(geometry.clusterSize)), order: header.refcountOrder)
-            let start = UInt64(number) * geometry.refcountsPerBlock
-            for first in stride(from: UInt64(0), to: geometry.refcountsPerBlock, by: QCOW2Counts.chunk)
-            where counts.hasChunk(at: start + first) {
-                for index in first..<min(geometry.refcountsPerBlock, first + UInt64(QCOW2Counts.chunk)) {
-                    let count = UInt64(counts[start + index])
-                    guard count <= most else {
+            let start = UInt64(number) * perBlock
+            var first = start
+            while first < start + perBlock {
+                let count = Int(min(start + perBlock, (first / QCOW2Counts.chunk + 1) * QCOW2Counts.chunk) - first)
+                defer { first += UInt64(count) }
+                guard counts.read(first, count: count, into: &used) else { continue }
+                for place in 0..<count where used[place] > 0 {
+                    guard UInt64(used[place]) <= most else {
                         throw ImageError(
                             .unsupported,
-                            "refcounts of \(header.refcountBits) bits cannot count \(count) users of a cluster; amend the image",
+                            "refcounts of \(header.refcountBits) bits cannot count \(used[place]) users of a cluster; amend the image",
                             path: file.path)
                     }
-                    if count > 0 { block[Int(index)] = count }
+                    block[Int(first - start) + place] = UInt64(used[place])
                 }
             }
             try file.write(block.bytes, at: offset)
