@@ -259,3 +259,59 @@ def nfs(t):
     with open(image, "rb") as file:
         t.equal(file.read(12), b"by-the-guest")
     host.virsh("destroy", "d1")
+
+
+@test("A pool on a Gluster volume lists what QEMU opens by its address, makes and deletes it, and outlives the daemon")
+def gluster(t):
+    tools = t.path("tools")
+    os.mkdir(tools)
+    calls = os.path.join(tools, "calls")
+    # A file system in memory plays the volume; the rest is what the daemon would do with the real one.
+    real = shutil.which("mount")
+    for name, body in (("glusterfs", ""), ("mount", "echo \"$*\" >> %s\nfor place; do :; done\nexec %s -t tmpfs vol \"$place\"" % (calls, real))):
+        path = os.path.join(tools, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n%s\n" % body)
+        os.chmod(path, 0o755)
+    host = t.daemon(environment={"PATH": tools + ":" + os.environ["PATH"]})
+
+    def places():
+        with open("/proc/self/mounts", encoding="utf-8") as file:
+            return [line.split()[1] for line in file if line.split()[1].startswith(host.root)]
+
+    t.on_exit(lambda: [subprocess.run(["umount", "-l", place], check=False) for place in places()])
+    connection = host.connect()
+    source = "<source><host name='192.0.2.7' port='24008'/>%s<name>vol</name></source>"
+    pool = connection.storagePoolDefineXML("<pool type='gluster'><name>g</name>%s</pool>" % source % "<dir path='/'/>", 0)
+    pool.create()
+    place = places()[0]
+    t.equal(open(calls, encoding="utf-8").read().split(), [
+        "-t", "glusterfs", "-o", "nodev,nosuid,noexec,server-port=24008", "192.0.2.7:/vol", place])
+    os.mkdir(place + "/sub")
+    with open(place + "/a.raw", "wb") as file:
+        file.truncate(1 << 20)
+    pool.refresh()
+    t.equal(sorted(pool.listVolumes()), ["a.raw", "sub"])
+    volume = pool.storageVolLookupByName("a.raw")
+    t.equal((volume.info()[0], volume.key(), volume.path()), (
+        libvirt.VIR_STORAGE_VOL_NETWORK, "gluster://192.0.2.7:24008/vol/a.raw", "gluster://192.0.2.7:24008/vol/a.raw"))
+    t.equal(pool.storageVolLookupByName("sub").info()[0], libvirt.VIR_STORAGE_VOL_NETDIR)
+    made = pool.createXML("<volume><name>new</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>", 0)
+    t.true("type='qcow2'" in made.XMLDesc(0) and os.path.exists(place + "/new"), made.XMLDesc(0))
+    made.resize(2 << 20)
+    t.equal(made.info()[1], 2 << 20)
+    copy = pool.createXMLFrom("<volume><name>a copy</name><target><format type='qcow2'/></target></volume>", made, 0)
+    t.equal((copy.path(), copy.info()[1]), ("gluster://192.0.2.7:24008/vol/a%20copy", 2 << 20))
+    copy.delete()
+    made.delete()
+    pool.storageVolLookupByName("sub").delete()
+    t.equal(os.listdir(place), ["a.raw"])
+    pool = host.connect().storagePoolLookupByName("g")
+    host.restart()
+    pool = host.connect().storagePoolLookupByName("g")
+    t.equal((pool.isActive(), pool.listVolumes()), (1, ["a.raw"]))
+    pool.destroy()
+    t.equal((places(), os.path.exists(place)), ([], False))
+    missing = host.connect().storagePoolDefineXML("<pool type='gluster'><name>h</name>%s</pool>" % source % "<dir path='/none'/>", 0)
+    t.raises(libvirt.VIR_ERR_SYSTEM_ERROR, missing.create)
+    t.equal(places(), [])

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that QEMU's user could not open: they come to it as descriptors, and nobody's file changes its owner or mode."""
 import os
+import shutil
 import signal
 import subprocess
 
-from harness import test
+from harness import Skip, test
 from harness.guest import Console, disk_xml, domain_xml
 
 OWNER = 4711
@@ -187,3 +188,51 @@ def torn(t):
     host.virsh("destroy", name)
     found = subprocess.run(["qemu-img", "info", "--backing-chain", top], stdout=subprocess.PIPE, check=True, text=True).stdout
     t.true("middle.qcow2" not in found, "the layer is out of the chain: " + found)
+
+
+@test("Kernel, initrd, firmware and its variables with mode 0600 in a home with mode 0700: guests start, and nobody's file changes its owner")
+def boot_files(t):
+    folder = home(t)
+    for name, source in (("vmlinuz", t.assets + "/vmlinuz"), ("initrd", t.assets + "/initrd.img")):
+        own(shutil.copy(source, os.path.join(folder, name)))
+    before = owners(folder)
+    host = t.daemon()
+    name = host.define(domain_xml(t.assets, "direct").replace(t.assets + "/vmlinuz", folder + "/vmlinuz").replace(
+        t.assets + "/initrd.img", folder + "/initrd"))
+    host.virsh("start", name)
+    t.equal([entry for _, _, files in os.walk(os.path.join(host.root, "run", "domains")) for entry in files if "boot" in entry], [],
+            "copies when QEMU has read them")
+    Console.of(host, name).wake()
+    t.equal(owners(folder), before, "owners while it runs")
+    host.virsh("reset", name)
+    Console.of(host, name).wake()
+    host.virsh("destroy", name)
+    t.equal(owners(folder), before, "owners afterwards")
+    t.true(folder + "/vmlinuz" in host.virsh("dumpxml", name), "the definition names the file")
+    os.unlink(folder + "/initrd")
+    text = host.virsh("start", name, fails=True)
+    t.true("initrd" in text and "No such file" in text, "an initrd that is not there: " + text)
+
+    code, variables = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+    if not os.path.exists(code):
+        raise Skip("no UEFI firmware")
+    for source in (code, variables):
+        own(shutil.copy(source, os.path.join(folder, os.path.basename(source))))
+    before = owners(folder)
+    nvram = os.path.join(folder, os.path.basename(variables))
+    name = host.define(domain_xml(t.assets, "flash", boots=False, os_extra="<loader readonly='yes' type='pflash'>%s/%s</loader>"
+                                  "<nvram>%s</nvram>" % (folder, os.path.basename(code), nvram)))
+    host.virsh("start", name)
+    t.equal(owners(folder), before, "owners while it runs")
+    with open(nvram, "rb") as file:
+        former = file.read()
+
+    def is_written():
+        with open(nvram, "rb") as file:
+            return file.read() != former
+
+    t.wait(is_written, 60, "the firmware to write its variables")
+    host.restart()
+    t.true(nvram in host.virsh("qemu-monitor-command", name, '{"execute": "query-named-block-nodes"}'), "QEMU's answer names the file")
+    host.virsh("destroy", name)
+    t.equal(owners(folder), before, "owners afterwards")

@@ -55,6 +55,8 @@ public struct HostPaths: Hashable, Sendable {
     public var channels: FilePath { run.appending("channel") }
     /// One private directory per running domain.
     public var domains: FilePath { run.appending("domains") }
+    /// Where pools are mounted that have no path on this host, by their UUIDs.
+    public var poolMounts: FilePath { run.appending("pools") }
     /// What dnsmasq is told, one set of files per network that is up.
     public var networks: FilePath { run.appending("networks") }
     /// Who got which address: known after a reboot, too.

@@ -115,24 +115,29 @@ package struct NewVolume: Sendable {
 
 /// The backend of each kind of pool.
 package enum StorageBackends {
-    /// - Parameter password: what a storage server is to be told, where the pool's definition has a user.
+    /// - Parameters:
+    ///   - password: what a storage server is to be told, where the pool's definition has a user.
+    ///   - mounts: where the daemon mounts what pools that have no path on this host are read through.
     /// - Returns: for kinds that nothing here can do a backend that says so.
-    package static func backend(for kind: StoragePool.Kind, password: [UInt8]? = nil) -> any StorageBackend {
+    package static func backend(
+        for kind: StoragePool.Kind, password: [UInt8]? = nil, mounts: String
+    ) -> any StorageBackend {
         switch kind {
         case .dir: DirectoryBackend()
         case .fs, .netfs, .vstorage: MountedBackend(kind: kind)
         case .logical: LogicalBackend()
         case .disk: DiskBackend()
-        case .iscsi: ISCSIBackend()
+        case .iscsi: ISCSIBackend(password: password)
         case .iscsiDirect: ISCSIDirectBackend(password: password)
         case .scsi: SCSIBackend()
         case .mpath: MultipathBackend()
         case .rbd: RBDBackend(password: password)
         case .zfs: ZFSBackend()
-        case .gluster, .sheepdog: UnavailableBackend(kind: kind)
+        case .gluster: GlusterBackend(mounts: mounts)
+        case .sheepdog: UnavailableBackend(kind: kind)
         }
     }
 
     /// Whether pools of a kind can be started here.
-    package static func isSupported(_ kind: StoragePool.Kind) -> Bool { !(backend(for: kind) is UnavailableBackend) }
+    package static func isSupported(_ kind: StoragePool.Kind) -> Bool { kind != .sheepdog }
 }

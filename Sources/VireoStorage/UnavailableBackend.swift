@@ -14,7 +14,6 @@ struct UnavailableBackend: StorageBackend {
         let reason: String =
             switch kind {
             case .sheepdog: "QEMU has dropped Sheepdog in version 6.1"
-            case .gluster: "Vireo has no Gluster client; use a pool of type 'netfs' with format 'glusterfs'"
             default: "this host cannot do it"
             }
         return VireoError(.operationUnsupported, "\(what) of type '\(kind.rawValue)': \(reason)", origin: .storage)

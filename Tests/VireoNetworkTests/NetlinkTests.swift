@@ -30,9 +30,10 @@ struct NetlinkTests {
                 + body
         }
         let gone = message(0x0a02, "vireo_virbr0")
-        #expect(RulesetEvents.tellOfRemoval(gone[...]))
-        #expect(!RulesetEvents.tellOfRemoval(message(0x0a02, "filter")[...]))
-        #expect(!RulesetEvents.tellOfRemoval(message(0x0a00, "vireo_virbr0")[...]))
-        for length in 0..<gone.count { #expect(!RulesetEvents.tellOfRemoval(gone.prefix(length))) }
+        #expect(RulesetEvents.removals(gone[...]) == .ours)
+        #expect(RulesetEvents.removals(message(0x0a02, "filter")[...]).isEmpty)
+        #expect(RulesetEvents.removals((message(0x0a02, "firewalld") + gone)[...]) == [.ours, .firewalld])
+        #expect(RulesetEvents.removals(message(0x0a00, "vireo_virbr0")[...]).isEmpty)
+        for length in 0..<gone.count { #expect(RulesetEvents.removals(gone.prefix(length)).isEmpty) }
     }
 }

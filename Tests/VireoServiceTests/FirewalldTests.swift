@@ -65,6 +65,25 @@ struct FirewalldTests {
         }
     }
 
+    @Test("A bridge that firewalld has forgotten goes back, one that is in a zone stays there")
+    func rejoining() throws {
+        try withFirewalld("work") { firewalld, calls in
+            let (stays, comesBack) = (
+                try firewalld.rejoin("virbr7", of: network(zone: "other")),
+                try firewalld.rejoin("virbr8", of: network(zone: "work"))
+            )
+            #expect(!stays && comesBack)
+            #expect(
+                calls() == [
+                    "--get-zone-of-interface=virbr7", "--get-zone-of-interface=virbr8", "--zone=work --change-interface=virbr8",
+                ])
+            var absent = firewalld
+            absent.bus = "/nonexistent"
+            let isAsked = try absent.rejoin("virbr8", of: network(zone: "work"))
+            #expect(!isAsked)
+        }
+    }
+
     @Test("A bridge leaves the zone that it is in")
     func leaving() throws {
         try withFirewalld("work") { firewalld, calls in

@@ -246,11 +246,161 @@ struct SharedPoolTests {
                 "iscsiadm --mode session -r 7 -R", "\(record) --logout",
             ])
         #expect(try backend.findSources(pool.source).map { $0.devices.map(\.path) } == [["iqn.a"], ["iqn.b"]])
-        let secret = try self.pool(
-            xml.replacingOccurrences(
-                of: "</source>", with: "<auth type='chap' username='u'><secret usage='x'/></auth></source>"))
-        let error = #expect(throws: VireoError.self) { try backend.start(secret) }
-        #expect(error?.message.contains("iscsi-direct") == true)
+    }
+
+    @Test("A user and his password get to open-iscsi, the password by its record alone, and go with the session")
+    func iscsiUser() throws {
+        let scratch = try Scratch()
+        let units = try fakeHost(scratch)
+        let tools = FakeTools(directory: scratch.path)
+        try tools.install("udevadm")
+        let record = "\(scratch.path)/nodes/iqn.2026-11.org.example:d/192.0.2.1,3261"
+        try tools.install(
+            "iscsiadm",
+            """
+            case "$*" in
+            *"--op new") mkdir -p "${0%/*}/nodes/iqn.2026-11.org.example:d"
+                printf '# BEGIN RECORD\nnode.session.auth.password = old\nnode.tpgt = -1\n# END RECORD\n' > \(record); chmod 600 \(record) ;;
+            *--login) cp \(record) \(scratch.path)/login; test ! -e \(scratch.path)/refuse ;;
+            *"--op delete") rm \(record) ;;
+            "--mode session") exit 21 ;;
+            esac
+            """)
+        var backend = ISCSIBackend(programs: [scratch.path], units: units, records: ["\(scratch.path)/nodes"])
+        let pool = try pool(
+            """
+            <pool type='iscsi'><name>p</name><source><host name='192.0.2.1' port='3261'/><device path='iqn.2026-11.org.example:d'/>\
+            <auth type='chap' username='joe'><secret usage='x'/></auth></source><target><path>/dev/disk/by-path</path></target></pool>
+            """)
+        #expect(throws: VireoError.self) { try backend.start(pool) }
+        backend.password = Array("s3cret = x".utf8)
+        try backend.start(pool)
+        let text = String(decoding: scratch.bytes("login"), as: UTF8.self)
+        #expect(text == "# BEGIN RECORD\nnode.tpgt = -1\nnode.session.auth.password = s3cret = x\n# END RECORD\n")
+        #expect(!tools.calls.contains { $0.contains("s3cret") })
+        let who = "iscsiadm --mode node --portal 192.0.2.1:3261 --targetname iqn.2026-11.org.example:d"
+        #expect(
+            Array(tools.calls.filter { $0.hasPrefix(who) }.suffix(5)) == [
+                "\(who) --op new", "\(who) --op update --name node.startup --value manual",
+                "\(who) --op update --name node.session.auth.authmethod --value CHAP",
+                "\(who) --op update --name node.session.auth.username --value joe", "\(who) --login",
+            ])
+        let facts = try FileManager.default.attributesOfItem(atPath: record)
+        #expect((facts[.posixPermissions] as? Int) == 0o600)
+
+        // Whom the target does not let in leaves no password behind.
+        _ = FileManager.default.createFile(atPath: "\(scratch.path)/refuse", contents: nil)
+        #expect(throws: VireoError.self) { try backend.start(pool) }
+        #expect(!FileManager.default.fileExists(atPath: record))
+        backend.password = Array("a\nnode.startup = automatic".utf8)
+        let error = #expect(throws: VireoError.self) { try backend.start(pool) }
+        #expect(error?.code == .invalidArg)
+    }
+
+    @Test(
+        "A record of open-iscsi is found in each of its forms",
+        arguments: [
+            ("192.0.2.1", nil, "iqn.t/192.0.2.1,3260"), ("[::1]", nil, "iqn.t/::1,3260"),
+            ("192.0.2.1", nil, "iqn.t/192.0.2.1,3260,1/default"), ("192.0.2.1", "vireo-x", "iqn.t/192.0.2.1,3260,1/vireo-x"),
+        ])
+    func iscsiRecords(host: String, interface: String?, path: String) throws {
+        let scratch = try Scratch()
+        let full = "\(scratch.path)/\(path)"
+        try FileManager.default.createDirectory(
+            atPath: (full as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        _ = FileManager.default.createFile(atPath: full, contents: Data("a = b\n".utf8))
+        func record(_ target: String, _ port: Int) -> String? {
+            ISCSIRecord.file(
+                in: ["/nonexistent", scratch.path], target: target, host: host, port: port, interface: interface)?.path
+        }
+        #expect(record("iqn.t", 3260) == full)
+        #expect(record("iqn.t", 326) == nil)
+        #expect(record("../\((scratch.path as NSString).lastPathComponent)/iqn.t", 3260) == nil)
+    }
+
+    // MARK: Gluster
+
+    private func gluster(_ source: String) throws -> StoragePool {
+        try pool(
+            """
+            <pool type='gluster'><name>p</name><uuid>2ec115d7-3a88-3ceb-bc12-0ac909a6fd87</uuid><source>\(source)</source></pool>
+            """)
+    }
+
+    @Test(
+        "Gluster's client is told this",
+        arguments: [
+            ("<host name='192.0.2.1'/><name>v</name>", "nodev,nosuid,noexec 192.0.2.1:/v", "gluster://192.0.2.1/v/a%20b"),
+            (
+                "<host name='::1' port='24007'/><dir path='/vm/x'/><name>v</name>", "nodev,nosuid,noexec [::1]:/v",
+                "gluster://[::1]:24007/v/vm/x/a%20b"
+            ),
+            (
+                "<host name='h' port='9'/><dir path='/'/><name>v</name>", "nodev,nosuid,noexec,server-port=9 h:/v",
+                "gluster://h:9/v/a%20b"
+            ),
+        ])
+    func glusterArguments(source: String, expected: String, address: String) throws {
+        let pool = try gluster(source)
+        let arguments = try GlusterBackend(mounts: "/m").mountArguments(pool)
+        #expect(arguments.joined(separator: " ") == "-t glusterfs -o \(expected)")
+        #expect(GlusterBackend.address(of: "a b", in: pool) == address)
+    }
+
+    @Test(
+        "A source that is none of Gluster's is refused",
+        arguments: [
+            "<host name='h'/><name>a/b</name>", "<host name='h'/><dir path='x'/><name>v</name>",
+            "<host name='h'/><dir path='/a/../../x'/><name>v</name>", "<host name='-o'/><name>v</name>",
+            "<host name='h'/><host name='i'/><name>v</name>",
+        ])
+    func glusterRefusals(source: String) throws {
+        let pool = try gluster(source)
+        #expect(throws: VireoError.self) { try GlusterBackend(mounts: "/m").mountArguments(pool) }
+    }
+
+    @Test("A volume of Gluster's that cannot be mounted leaves nothing behind, and the error is mount's")
+    func glusterFails() throws {
+        let scratch = try Scratch()
+        let tools = FakeTools(directory: scratch.path)
+        try tools.install("glusterfs")
+        try tools.install("mount", "echo 'Mounting glusterfs failed' >&2; exit 1")
+        let pool = try gluster("<host name='h'/><name>v</name>")
+        let backend = GlusterBackend(mounts: "\(scratch.path)/m", programs: [scratch.path])
+        let error = #expect(throws: VireoError.self) { try backend.start(pool) }
+        #expect(error?.message.contains("Mounting glusterfs failed") == true)
+        #expect(
+            tools.calls == [
+                "mount -t glusterfs -o nodev,nosuid,noexec h:/v \(scratch.path)/m/2ec115d7-3a88-3ceb-bc12-0ac909a6fd87"
+            ])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(scratch.path)/m").isEmpty)
+        #expect(try !backend.isActive(pool))
+    }
+
+    @Test("The volumes of a Gluster server are found, for pools of both kinds")
+    func glusterSources() throws {
+        let scratch = try Scratch()
+        let tools = FakeTools(directory: scratch.path)
+        try tools.install(
+            "gluster",
+            """
+            printf '<?xml version="1.0"?><cliOutput><opRet>0</opRet><volInfo><volumes><volume><name>a</name></volume>'
+            printf '<volume><name>b</name></volume><count>2</count></volumes></volInfo></cliOutput>'
+            """)
+        try tools.install("showmount", "printf '/srv/x *\\n'")
+        let source = try gluster("<host name='h'/><name>v</name>").source
+        let found = try GlusterBackend(mounts: "/m", programs: [scratch.path]).findSources(source)
+        #expect(found.map(\.name) == ["a", "b"] && found.allSatisfy { $0.directory == "/" && $0.hosts == source.hosts })
+        #expect(tools.calls == ["gluster --xml --log-file=/dev/null volume info all --remote-host=h"])
+        let shares = try MountedBackend(kind: .netfs, programs: [scratch.path]).findSources(source)
+        #expect(shares.map(\.directory) == ["/srv/x", "a", "b"])
+        #expect(shares.map(\.format) == ["nfs", "glusterfs", "glusterfs"])
+        #expect(throws: VireoError.self) { try GlusterBackend(mounts: "/m").findSources(nil) }
+        try tools.install("gluster", "printf '<cliOutput><opRet>-1</opRet><opErrstr>no glusterd</opErrstr></cliOutput>'")
+        let error = #expect(throws: VireoError.self) {
+            try GlusterBackend(mounts: "/m", programs: [scratch.path]).findSources(source)
+        }
+        #expect(error?.message.contains("no glusterd") == true)
     }
 
     // MARK: Multipath and Virtuozzo
@@ -286,14 +436,18 @@ struct SharedPoolTests {
         "Without its tools a pool is refused with the name of the program",
         arguments: [
             (StoragePool.Kind.zfs, "zfs"), (.rbd, "rbd"), (.iscsi, "iscsiadm"), (.vstorage, "vstorage-mount"),
+            (.gluster, "glusterfs"),
         ])
     func missingTools(kind: StoragePool.Kind, program: String) throws {
         guard !Tool.exists(program) else { return }
         var pool = StoragePool(kind: kind, name: "p")
+        pool.uuid = DomainUUID.random()
         pool.source.hosts = [.init(name: "192.0.2.1")]
         pool.source.devices = [.init(path: "iqn.x")]
         pool.target.path = "/nonexistent"
-        let error = #expect(throws: VireoError.self) { try StorageBackends.backend(for: kind).start(pool) }
+        let error = #expect(throws: VireoError.self) {
+            try StorageBackends.backend(for: kind, mounts: "/nonexistent").start(pool)
+        }
         #expect(error?.code == .operationUnsupported)
         #expect(error?.message.contains("'\(program)', which is not installed") == true)
     }

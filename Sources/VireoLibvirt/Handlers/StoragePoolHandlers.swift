@@ -136,10 +136,10 @@ extension HandlerTable {
                 args.flags & Libvirt.VIR_STORAGE_POOL_BUILD_OVERWRITE != 0,
                 args.flags & Libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE != 0
             )
-            guard args.flags & (Libvirt.VIR_STORAGE_POOL_BUILD_REPAIR | Libvirt.VIR_STORAGE_POOL_BUILD_RESIZE) == 0 else {
-                throw VireoError(
-                    .operationUnsupported, "a storage pool is neither repaired nor resized by building it", origin: .storage)
-            }
+            // Pools are neither repaired nor resized by building them, here as there.
+            try call.check(
+                flags: UInt64(args.flags),
+                accepted: UInt64(Libvirt.VIR_STORAGE_POOL_BUILD_OVERWRITE | Libvirt.VIR_STORAGE_POOL_BUILD_NO_OVERWRITE))
             let mode = try PoolBuildMode(
                 overwrite: overwrite, refuse: refuse,
                 flags: ("VIR_STORAGE_POOL_BUILD_OVERWRITE", "VIR_STORAGE_POOL_BUILD_NO_OVERWRITE"))

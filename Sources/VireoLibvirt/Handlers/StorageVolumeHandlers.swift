@@ -125,6 +125,9 @@ extension HandlerTable {
     private mutating func addVolumeChanges() {
         on(RemoteCalls.storageVolDelete) { args, call in
             let pool = try call.pool(of: args.vol)
+            try call.check(
+                flags: UInt64(args.flags),
+                accepted: UInt64(Libvirt.VIR_STORAGE_VOL_DELETE_ZEROED | Libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS))
             guard args.flags & Libvirt.VIR_STORAGE_VOL_DELETE_WITH_SNAPSHOTS == 0 else {
                 throw VireoError(
                     .invalidArg, "unsupported flags (0x2) in function \(call.api): only volumes of Ceph have snapshots",

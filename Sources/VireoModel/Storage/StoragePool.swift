@@ -178,6 +178,14 @@ extension StoragePool.Kind {
         }
     }
 
+    /// Whether it can be asked what pools could be made from.
+    public var hasDiscovery: Bool {
+        switch self {
+        case .dir, .fs, .disk, .scsi, .mpath, .rbd, .sheepdog, .vstorage: false
+        case .netfs, .logical, .iscsi, .iscsiDirect, .gluster, .zfs: true
+        }
+    }
+
     /// Whether volumes are files in a directory.
     public var hasFiles: Bool {
         switch self {

@@ -31,6 +31,8 @@ package struct LaunchResources: Sendable {
     package var vhosts: [String: [CInt]] = [:]
     /// Images that come as descriptors, by the name of their protocol node; the others are opened by their paths.
     package var images: [String: PassedImage] = [:]
+    /// Files that QEMU's user cannot read and that QEMU reads once, by their paths: where copies of them are.
+    package var copies: [String: String] = [:]
     /// swtpm's control sockets by the alias of the TPM.
     package var tpmSockets: [String: FilePath] = [:]
     /// Where values of secrets come from, by the name of QEMU's object for them.

@@ -4,8 +4,13 @@
 import VireoCore
 import VireoModel
 
+extension LaunchResources {
+    /// Where QEMU can read a file from when it comes up.
+    func readable(_ path: String) -> String { copies[path] ?? path }
+}
+
 extension QEMUArguments {
-    static func addBoot(_ domain: Domain, to line: inout CommandLine) throws(VireoError) {
+    static func addBoot(_ domain: Domain, _ resources: LaunchResources, to line: inout CommandLine) throws(VireoError) {
         var options = Options("strict=on")
         if let menu = domain.os.bootMenu {
             options = Options("menu=\(menu.isEnabled ? "on" : "off")").with("splash-time", menu.timeoutMilliseconds).with(
@@ -14,12 +19,12 @@ extension QEMUArguments {
         options = options.with("reboot-timeout", domain.os.bios?.rebootTimeoutMilliseconds)
         line.add("-boot", options)
         if domain.os.bios?.useSerial == true { line.add("-device", JSONObject([("driver", "sga")])) }
-        if let kernel = domain.os.kernel { line.add("-kernel", kernel) }
-        if let initrd = domain.os.initrd { line.add("-initrd", initrd) }
+        if let kernel = domain.os.kernel { line.add("-kernel", resources.readable(kernel)) }
+        if let initrd = domain.os.initrd { line.add("-initrd", resources.readable(initrd)) }
         if let arguments = domain.os.kernelArguments { line.add("-append", arguments) }
-        if let tree = domain.os.deviceTree { line.add("-dtb", tree) }
+        if let tree = domain.os.deviceTree { line.add("-dtb", resources.readable(tree)) }
         for table in domain.os.acpiTables {
-            line.add("-acpitable", Options("sig=SLIC").with("file", table.path))
+            line.add("-acpitable", Options("sig=SLIC").with("file", resources.readable(table.path)))
         }
     }
 
@@ -94,7 +99,7 @@ extension QEMUArguments {
 
     // MARK: SMBIOS
 
-    static func addSMBIOS(_ domain: Domain, to line: inout CommandLine) {
+    static func addSMBIOS(_ domain: Domain, _ resources: LaunchResources, to line: inout CommandLine) {
         for information in domain.systemInformation {
             switch information.kind {
             case .smbios where domain.os.smbios == .sysinfo:
@@ -103,7 +108,9 @@ extension QEMUArguments {
             case .fwcfg:
                 for entry in information.entries {
                     let options = Options("name=").appending(entry.name)
-                    line.add("-fw_cfg", entry.file.map { options.with("file", $0) } ?? options.with("string", entry.value))
+                    line.add(
+                        "-fw_cfg",
+                        entry.file.map { options.with("file", resources.readable($0)) } ?? options.with("string", entry.value))
                 }
             }
         }

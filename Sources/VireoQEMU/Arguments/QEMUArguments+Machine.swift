@@ -2,37 +2,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import SystemPackage
-import VireoCore
-import VireoModel
+package import VireoCore
+package import VireoModel
 
 extension QEMUArguments {
     /// Node names of the two flash devices.
     static let flashNodes = ["libvirt-pflash0", "libvirt-pflash1"]
 
-    static func addFirmware(_ domain: Domain, to line: inout CommandLine) throws(VireoError) {
-        guard let loader = domain.os.loader, loader.kind == .pflash, let code = loader.path else { return }
-        addFlash(flashNodes[0], path: code, format: loader.format ?? .raw, isReadOnly: loader.isReadOnly ?? false, to: &line)
-        guard let nvram = domain.os.nvram?.source else { return }
+    static func addFirmware(_ domain: Domain, _ resources: LaunchResources, to line: inout CommandLine) throws(VireoError) {
+        for node in try flashNodes(of: domain) { line.add("-blockdev", resources.images.placing(node)) }
+    }
+
+    /// The block nodes of firmware and its variables: for each first what opens the file, then its format.
+    package static func flashNodes(of domain: Domain) throws(VireoError) -> [JSONObject] {
+        guard let loader = domain.os.loader, loader.kind == .pflash, let code = loader.path else { return [] }
+        let firmware = flash(flashNodes[0], path: code, format: loader.format ?? .raw, isReadOnly: loader.isReadOnly ?? false)
+        guard let nvram = domain.os.nvram?.source else { return firmware }
         guard let path = nvram.path else {
             throw VireoError(.configUnsupported, "os/nvram: variables can only be kept in a file or a block device")
         }
-        addFlash(flashNodes[1], path: path, format: domain.os.nvram?.format ?? .raw, isReadOnly: false, to: &line)
+        return firmware + flash(flashNodes[1], path: path, format: domain.os.nvram?.format ?? .raw, isReadOnly: false)
     }
 
-    private static func addFlash(_ node: String, path: String, format: ImageFormat, isReadOnly: Bool, to line: inout CommandLine)
-    {
-        line.add(
-            "-blockdev",
+    private static func flash(_ node: String, path: String, format: ImageFormat, isReadOnly: Bool) -> [JSONObject] {
+        [
             JSONObject([
                 ("driver", "file"), ("filename", .string(path)), ("node-name", .string("\(node)-storage")),
                 ("auto-read-only", true), ("discard", "unmap"),
-            ]))
-        line.add(
-            "-blockdev",
+            ]),
             JSONObject([
                 ("node-name", .string("\(node)-format")), ("read-only", .bool(isReadOnly)), ("driver", .string(format.rawValue)),
                 ("file", .string("\(node)-storage")),
-            ]))
+            ]),
+        ]
     }
 
     static func addMachine(_ domain: Domain, _ resources: LaunchResources, to line: inout CommandLine) throws(VireoError) {
@@ -66,7 +68,7 @@ extension QEMUArguments {
         if let segment = features.smm?.segment, domain.machineFamily == .q35 {
             line.add("-global", "mch.extended-tseg-mbytes=\(segment.mebibytes)")
         }
-        if let rom = domain.os.loader, rom.kind == .rom, let path = rom.path { line.add("-bios", path) }
+        if let rom = domain.os.loader, rom.kind == .rom, let path = rom.path { line.add("-bios", resources.readable(path)) }
     }
 
     private static func addAccelerator(_ domain: Domain, _ resources: LaunchResources, to line: inout CommandLine)

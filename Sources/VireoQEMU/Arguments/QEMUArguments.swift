@@ -20,14 +20,14 @@ package enum QEMUArguments {
         let builder = DeviceBuilder(domain: domain, resources: resources)
         line.add("-name", Options("guest=").appending(domain.name.text).with("debug-threads", "on"))
         line.add("-S")
-        try addFirmware(domain, to: &line)
+        try addFirmware(domain, resources, to: &line)
         try addMachine(domain, resources, to: &line)
         try addCPU(domain, resources, to: &line)
         try addMemory(domain, resources, to: &line)
         try addTopology(domain, to: &line)
         addIOThreads(domain, to: &line)
         if let uuid = domain.uuid { line.add("-uuid", uuid.description) }
-        addSMBIOS(domain, to: &line)
+        addSMBIOS(domain, resources, to: &line)
         line.add("-no-user-config")
         line.add("-nodefaults")
         if !domain.devices.graphics.contains(where: \.isDisplay) { line.add("-display", "none") }
@@ -38,7 +38,7 @@ package enum QEMUArguments {
         }
         try addClock(domain, resources, to: &line)
         addPower(domain, resources, to: &line)
-        try addBoot(domain, to: &line)
+        try addBoot(domain, resources, to: &line)
         if domain.features.vmCoreInfo?.isOn == true { line.add("-device", JSONObject([("driver", "vmcoreinfo")])) }
         try builder.addAll(to: &line)
         addIncoming(resources, to: &line)

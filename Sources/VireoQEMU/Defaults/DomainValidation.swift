@@ -121,9 +121,7 @@ enum DomainValidation {
                 throw refuse(.configUnsupported, "device 'lun' needs bus virtio or scsi")
             default: break
             }
-            if disk.source.isEmpty, disk.kind == .disk || disk.kind == .lun {
-                throw refuse(.xmlError, "a disk needs a source; only CD-ROMs and floppies can be empty")
-            }
+            try checkSource(disk)
             if disk.driver.io == .native, disk.driver.cache != DiskDriver.Cache.none, disk.driver.cache != .directsync {
                 throw refuse(.configUnsupported, "io='native' needs cache 'none' or 'directsync'")
             }
@@ -133,9 +131,42 @@ enum DomainValidation {
         }
     }
 
+    /// Whether the disk has a source of a kind that its device can have; with libvirt's codes.
+    ///
+    /// - Throws: `noSource`, `configUnsupported`.
+    static func checkSource(_ disk: Disk) throws(VireoError) {
+        if disk.source.isEmpty, disk.kind == .disk || disk.kind == .lun {
+            throw VireoError(.noSource, disk.target, origin: .domain)
+        }
+        guard disk.kind == .lun else { return }
+        switch disk.source.location {
+        case .network(let source) where source.scheme != .iscsi:
+            throw VireoError(
+                .configUnsupported, "disk device='lun' is not supported for protocol='\(source.scheme.rawValue)'",
+                origin: .domain)
+        case .file, .dir:
+            throw VireoError(
+                .configUnsupported, "disk device='lun' is only valid for block type disk source", origin: .domain)
+        default: return
+        }
+    }
+
     private struct DriveKey: Hashable {
         var bus: Disk.Bus
         var address: DriveAddress
+    }
+
+    /// A line to a SPICE viewer needs a SPICE display.
+    ///
+    /// - Throws: `configUnsupported`, in libvirt's words.
+    private static func checkSPICE(_ devices: Devices) throws(VireoError) {
+        let sources =
+            devices.serials.map(\.source) + devices.parallels.map(\.source) + devices.consoles.map(\.source)
+            + devices.channels.map(\.source) + devices.redirectedDevices.map(\.source)
+        let hasDisplay = devices.graphics.contains { if case .spice = $0.kind { true } else { false } }
+        guard !hasDisplay, let source = sources.first(where: \.needsSPICE) else { return }
+        throw VireoError(
+            .configUnsupported, "chardev '\(source.kind.typeWord)' not supported without spice graphics", origin: .domain)
     }
 
     private static func checkDevices(_ domain: Domain, _ context: DefaultsContext) throws(VireoError) {
@@ -176,8 +207,18 @@ enum DomainValidation {
             throw VireoError(
                 .configUnsupported, "devices/video: model '\(video.model.rawValue)' can only be the first card", origin: .domain)
         }
+        try checkSPICE(devices)
         if let cid = devices.vsock?.cid, cid < 3 {
             throw VireoError(.xmlError, "devices/vsock: context ids below 3 are reserved", origin: .domain)
+        }
+    }
+}
+
+extension CharacterSource {
+    fileprivate var needsSPICE: Bool {
+        switch kind {
+        case .spiceVMC, .spicePort: true
+        default: false
         }
     }
 }

@@ -13,6 +13,7 @@ enum AttachmentChecks {
     static func check(_ device: Device, live: Domain) throws(VireoError) {
         switch device {
         case .disk(let disk):
+            try DomainValidation.checkSource(disk)
             try check(disk, live.devices)
             try LaunchChecks.check(disk)
         case .controller(let controller):
@@ -32,8 +33,10 @@ enum AttachmentChecks {
             guard serial.targetType == .pci || serial.targetType == .usb else {
                 throw VireoError(.operationUnsupported, "only PCI and USB serial ports can be plugged into a running domain")
             }
+            try checkIsNew(device, live)
         case .channel(let channel):
             if case .xen = channel.target { throw unsupported(device) }
+            try checkIsNew(device, live)
         case .watchdog:
             guard live.devices.watchdogs.isEmpty else {
                 throw VireoError(.operationInvalid, "domain already has a watchdog", origin: .qemu)
@@ -57,11 +60,17 @@ enum AttachmentChecks {
             guard redirected.bus == "usb" else {
                 throw VireoError(.configUnsupported, "devices/redirdev: bus '\(redirected.bus)' is not supported; usb is")
             }
+        case .console(let console) where console.targetType == .virtio: try checkIsNew(device, live)
         case .sharedMemory, .parallel, .console, .smartcard, .tpm, .graphics, .sound, .audio, .video, .hub,
             .memoryBalloon, .panic, .iommu:
             throw unsupported(device)
         }
         try checkInfo(device, live)
+    }
+
+    private static func checkIsNew(_ device: Device, _ live: Domain) throws(VireoError) {
+        guard DeviceMatch.contains(device, live.devices) else { return }
+        throw VireoError(.operationInvalid, "chardev already exists", origin: .qemu)
     }
 
     private static func check(_ disk: Disk, _ devices: Devices) throws(VireoError) {

@@ -16,6 +16,7 @@ package enum DefinitionEdit {
         let devices = domain.devices
         switch device {
         case .disk(let disk):
+            try DomainValidation.checkSource(disk)
             if devices.disks.contains(where: { $0.target == disk.target }) { throw exists("target \(disk.target)") }
         case .controller(let controller):
             if let index = controller.index, devices.controller(controller.kind, index) != nil {
@@ -38,7 +39,9 @@ package enum DefinitionEdit {
         case .memoryModule(let module):
             try MemoryModules.check(module, in: domain)
             MemoryModules.noteAdded(module, to: &domain.memory)
-        case .interface, .sound, .serial, .parallel, .console, .channel, .rng, .input, .redirectedDevice: break
+        case .serial, .parallel, .console, .channel:
+            if DeviceMatch.contains(device, devices) { throw exists("chardev") }
+        case .interface, .sound, .rng, .input, .redirectedDevice: break
         case .smartcard, .tpm, .graphics, .audio, .video, .hub, .memoryBalloon, .panic, .iommu:
             throw unsupported("attach", device)
         }
@@ -54,6 +57,18 @@ package enum DefinitionEdit {
         switch device {
         case .smartcard, .tpm, .graphics, .audio, .video, .hub, .memoryBalloon, .panic, .iommu:
             throw unsupported("detach", device)
+        default: break
+        }
+        switch device {
+        // libvirt has other codes here than where the domain runs.
+        case .serial, .parallel, .console, .channel:
+            guard DeviceMatch.contains(device, domain.devices) else {
+                throw VireoError(.invalidArg, "device not present in domain configuration", origin: .qemu)
+            }
+        case .vsock:
+            guard DeviceMatch.contains(device, domain.devices) else {
+                throw VireoError(.operationFailed, "matching vsock device not found", origin: .qemu)
+            }
         default: break
         }
         let reference = try DeviceMatch.find(device, in: domain.devices)
@@ -91,6 +106,7 @@ package enum DefinitionEdit {
     package static func update(with device: Device, in domain: inout Domain) throws(VireoError) {
         switch device {
         case .disk(var disk):
+            try DomainValidation.checkSource(disk)
             guard let index = domain.devices.disks.firstIndex(where: { $0.target == disk.target }) else {
                 throw VireoError(.invalidArg, "target \(disk.target) doesn't exist.", origin: .qemu)
             }

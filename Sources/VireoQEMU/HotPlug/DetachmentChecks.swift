@@ -15,6 +15,8 @@ package enum DetachmentChecks {
         case .controller(let controller) where controller.kind != .scsi: throw unpluggable(controller)
         case .sound, .video, .graphics, .hub, .smartcard, .memoryBalloon, .tpm, .panic, .iommu, .audio:
             throw unsupported(device)
+        case .redirectedDevice where !DeviceMatch.contains(device, domain.devices):
+            throw VireoError(.operationInvalid, "no matching redirdev was found", origin: .qemu)
         default: break
         }
         let reference = try DeviceMatch.find(device, in: domain.devices)

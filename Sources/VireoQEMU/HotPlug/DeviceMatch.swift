@@ -82,6 +82,9 @@ package enum DeviceMatch {
         }
     }
 
+    /// Whether there is a device that `device` describes.
+    static func contains(_ device: Device, _ devices: Devices) -> Bool { (try? find(device, in: devices)) != nil }
+
     private static func missing(_ what: String) -> VireoError {
         VireoError(.deviceMissing, "the domain has no \(what)", origin: .qemu)
     }

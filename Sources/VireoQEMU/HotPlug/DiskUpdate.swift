@@ -38,6 +38,11 @@ package struct DiskUpdate: Hashable, Sendable {
         }
     }
 
+    /// Whether `wanted` could be a disk at all.
+    ///
+    /// - Throws: `noSource`, `configUnsupported`.
+    package static func checkSource(_ wanted: Disk) throws(VireoError) { try DomainValidation.checkSource(wanted) }
+
     private static func check(_ new: Disk, _ old: Disk) throws(VireoError) {
         func same<Value: Equatable>(_ field: String, _ path: KeyPath<Disk, Value?>) throws(VireoError) {
             guard let value = new[keyPath: path], value != old[keyPath: path] else { return }

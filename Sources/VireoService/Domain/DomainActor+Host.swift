@@ -31,6 +31,12 @@ extension DomainActor {
         let ports = try live.chooseDisplayPorts(hypervisor.ports)
         self.run?.ports = ports
         try await NVRAMFile.prepare(live, reset: request.options.contains(.resetNVRAM), user: user)
+        if let user {
+            let files = live.files.filter(\.isBootFile)
+            self.run?.copies = try await BlockingWork.run(awaiting: files.map { "'\($0.path)'" }.joined(separator: ", ")) {
+                try BootFiles.prepare(files, in: run.directory, for: user)
+            }
+        }
         let images = try await openImages(of: live)
         await renewBitmaps(live)
         let logs = try await prepareConsoleLogs(live, user: user)

@@ -102,6 +102,10 @@ extension DomainActor {
         try await storeRun()
         watch(qemu, id)
         try await qemu.waitUntilReady()
+        if let copies = run?.copies, !copies.isEmpty {
+            run?.copies = [:]
+            try? await BlockingWork.run(awaiting: "copies of files that QEMU has read") { BootFiles.remove(copies) }
+        }
         try checkStarting(id)
         self.live = live
         publish()

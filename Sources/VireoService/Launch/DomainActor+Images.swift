@@ -25,12 +25,15 @@ extension DomainActor {
     ///
     /// - Throws: as `ImageOwnership.acquire`.
     func openImages(of live: Domain) async throws -> [OpenImage] {
+        let given = live.files.filter { run?.copies[$0.path] == nil }
         guard let user = hypervisor.qemuUser else {
-            try await hypervisor.ownership.acquire(live.files, for: uuid)
+            try await hypervisor.ownership.acquire(given, for: uuid)
             return []
         }
-        let files = try await hypervisor.ownership.withLayers(live.files)
-        let disks = try live.devices.disks.map { disk throws(VireoError) in try BlockNodes.build(disk) }
+        let files = try await hypervisor.ownership.withLayers(given)
+        let disks =
+            try live.devices.disks.map { disk throws(VireoError) in try BlockNodes.build(disk) }
+            + [try QEMUArguments.flashNodes(of: live)]
         let (images, grants, left) = try await BlockingWork.run(awaiting: "the images of domain '\(live.name)'") {
             Self.open(disks, files, user)
         }

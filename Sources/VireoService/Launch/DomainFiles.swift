@@ -25,6 +25,8 @@ struct DomainFile: Hashable, Sendable {
     var format: ImageFormat?
     /// Whether it is an image of which QEMU opens this one file, and by nothing but a node of ours: it may come as a descriptor.
     var isImage = false
+    /// Whether QEMU reads it once, when it comes up, by nothing but its path.
+    var isBootFile = false
 }
 
 extension Domain {
@@ -50,11 +52,27 @@ extension Domain {
             }
         }
         for (path, subject) in [(os.kernel, "kernel"), (os.initrd, "initrd"), (os.deviceTree, "device tree")] {
-            if let path { files.append(DomainFile(path: path, use: .read, subject: subject)) }
+            if let path { files.append(DomainFile(path: path, use: .read, subject: subject, isBootFile: true)) }
         }
-        if let path = os.loader?.path { files.append(DomainFile(path: path, use: .read, subject: "firmware")) }
-        for table in os.acpiTables { files.append(DomainFile(path: table.path, use: .read, subject: "ACPI table")) }
-        if let path = os.nvram?.source?.path { files.append(DomainFile(path: path, use: .write, subject: "NVRAM")) }
+        if let loader = os.loader, let path = loader.path {
+            let isFlash = loader.kind == .pflash
+            files.append(
+                DomainFile(
+                    path: path, use: isFlash && loader.isReadOnly != true ? .write : .read, subject: "firmware",
+                    isImage: isFlash && (loader.format ?? .raw).isOneFile, isBootFile: !isFlash))
+        }
+        for table in os.acpiTables {
+            files.append(DomainFile(path: table.path, use: .read, subject: "ACPI table", isBootFile: true))
+        }
+        for entry in systemInformation.filter({ $0.kind == .fwcfg }).flatMap(\.entries) {
+            guard let path = entry.file else { continue }
+            files.append(
+                DomainFile(path: path, use: .read, subject: "file of fw_cfg '\(entry.name)'", isBootFile: true))
+        }
+        if let path = os.nvram?.source?.path {
+            let isOneFile = (os.nvram?.format ?? .raw).isOneFile
+            files.append(DomainFile(path: path, use: .write, subject: "NVRAM", isImage: isOneFile))
+        }
         let sources =
             devices.serials.map(\.source) + devices.parallels.map(\.source) + devices.consoles.map(\.source)
             + devices.channels.map(\.source)

@@ -57,6 +57,8 @@ struct DomainRun {
     var blockJobViews: [String: Job] = [:]
     /// The images that QEMU has by descriptors.
     var images = ImageTable()
+    /// Files that QEMU reads when it comes up, and that it gets copies of.
+    var copies: [String: String] = [:]
     /// Set when everything of the run is gone.
     let ended = OneShot<Void>()
 

@@ -25,6 +25,7 @@ extension DomainActor {
             monitorDescriptor: Self.monitorDescriptor, directory: run.directory, now: Int64(hypervisor.now))
         if request.memory == .incoming { resources.incoming = .deferred }
         resources.consoleLogs = consoleLogs.mapValues { FilePath($0) }
+        resources.copies = run.copies
         for tpm in live.devices.tpms {
             if case .emulator = tpm.backend, let alias = tpm.alias { resources.tpmSockets[alias] = run.tpmSocket }
         }

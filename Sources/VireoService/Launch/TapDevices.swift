@@ -215,7 +215,8 @@ private struct TapMaker {
                 continue
             } catch Errno.operationNotSupportedByDevice {
                 throw VireoError(
-                    .internalError, "interface '\(alias)': the host has no link '\(device)' to attach it to", origin: .network)
+                    .systemError, "interface '\(alias)': the host has no link '\(device)' to attach it to: No such device",
+                    origin: .network)
             } catch {
                 throw failure("making a macvtap on \(device)", error)
             }

@@ -18,7 +18,7 @@ struct Firewalld: Sendable {
     private static let usualZones = ["libvirt", "trusted"]
     private static let patience = Duration.seconds(10)
 
-    /// Puts a network's bridge in its zone, until firewalld starts or reads its files again.
+    /// Puts a network's bridge in its zone, until firewalld starts or reads its files again: `rejoin` is for then.
     ///
     /// - Throws: `internalError` for a zone that the network names and that cannot be had, as libvirt.
     func join(_ bridge: String, of network: Network) throws(VireoError) {
@@ -37,6 +37,17 @@ struct Firewalld: Sendable {
         throw VireoError(
             .internalError, "firewalld does not take bridge '\(bridge)' of network '\(network.name)' into its zone: \(words)",
             origin: .network)
+    }
+
+    /// Puts a bridge back into its zone, if it is in none.
+    ///
+    /// - Returns: whether it had to.
+    func rejoin(_ bridge: String, of network: Network) throws(VireoError) -> Bool {
+        guard let tool = try running(),
+            try tool.attempt(["--get-zone-of-interface=\(bridge)"], within: Self.patience).status != 0
+        else { return false }
+        try join(bridge, of: network)
+        return true
     }
 
     /// Takes a bridge out of its zone.

@@ -15,17 +15,25 @@ extension Hypervisor {
     /// Between the kernel's word that a table is gone and a look at what there is: a change of ours deletes and makes in one step,
     /// and who flushes the rules of the host deletes many tables.
     private static let settling = Duration.milliseconds(200)
+    /// firewalld makes its rules first and answers then, some seconds later on a busy host.
+    private static let firewalldSettling = [Duration.seconds(1), .seconds(4)]
 
-    /// Puts the rules of networks and filters back when somebody else takes them away, as `nft flush ruleset` does.
+    /// Puts the rules of networks and filters back when somebody else takes them away, as `nft flush ruleset` does, and bridges back into
+    /// their zones of firewalld, which forgets them when it starts and when it reads its files again.
     ///
     /// Where the kernel does not tell, it is logged; the next start of a network or of the daemon brings its rules back then.
     func watchRules() {
         guard configuration.isPrivileged else { return }
         let descriptor = vireo_nftables_socket()
-        let told = WakeUp()
+        let (told, toldOfFirewalld) = (WakeUp(), WakeUp())
         guard descriptor >= 0,
             let token = try? DescriptorLoop.shared.watch(
-                descriptor, for: .readable, { _ in if Self.isTableGone(descriptor) { told.set() } })
+                descriptor, for: .readable,
+                { _ in
+                    let removals = Self.removals(descriptor)
+                    if removals.contains(.ours) { told.set() }
+                    if removals.contains(.firewalld) { toldOfFirewalld.set() }
+                })
         else {
             logger.warning("the kernel does not tell when packet rules go", metadata: [LogKey.error: "\(Errno(rawValue: errno))"])
             if descriptor >= 0 { close(descriptor) }
@@ -38,19 +46,27 @@ extension Hypervisor {
                 close(descriptor)
             }
         }
+        background.run { [weak self] in
+            while await toldOfFirewalld.wait() {
+                for pause in Self.firewalldSettling {
+                    guard (try? await Task.sleep(for: pause)) != nil else { return }
+                    for network in self?.networks.all ?? [] { await network.restoreZone() }
+                }
+            }
+        }
     }
 
     /// Reads all messages that are there.
-    private static func isTableGone(_ descriptor: CInt) -> Bool {
+    private static func removals(_ descriptor: CInt) -> RulesetEvents.Removals {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
-        var isGone = false
+        var removals: RulesetEvents.Removals = []
         for _ in 0..<64 {
             let count = recv(descriptor, &buffer, buffer.count, 0)
             // ENOBUFS: so many that some were lost.
-            guard count > 0 else { return isGone || count < 0 && errno == ENOBUFS }
-            if RulesetEvents.tellOfRemoval(buffer.prefix(count)) { isGone = true }
+            guard count > 0 else { return count < 0 && errno == ENOBUFS ? [.ours, .firewalld] : removals }
+            removals.formUnion(RulesetEvents.removals(buffer.prefix(count)))
         }
-        return isGone
+        return removals
     }
 
     private func restoreRules() async {
@@ -65,6 +81,22 @@ extension Hypervisor {
 }
 
 extension NetworkActor {
+    /// Puts the bridge back into its zone of firewalld if it is in none.
+    func restoreZone() async {
+        guard let live = view.live, live.ownsBridge, live.bridge.name != nil else { return }
+        do {
+            try await exclusively(client: nil) { network in
+                guard let live = network.live, let bridge = live.bridge.name else { return }
+                let isBack = try await BlockingWork.run(awaiting: "firewalld's zone for '\(bridge)'") {
+                    try Firewalld().rejoin(bridge, of: live)
+                }
+                if isBack { network.logger.notice("firewalld had forgotten the network's bridge; it is back in its zone") }
+            }
+        } catch {
+            logger.warning("firewalld may keep back what machines send", metadata: [LogKey.error: "\(error)"])
+        }
+    }
+
     /// Makes the rules anew if they are to be there and are not.
     ///
     /// - Parameter tables: those that the kernel has, with their families.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Logging
+import SystemPackage
 package import VireoCore
 package import VireoModel
 package import VireoStorage
@@ -198,8 +199,12 @@ extension Hypervisor {
         guard let kind = StoragePool.Kind(rawValue: word) else {
             throw VireoError(.internalError, "unknown storage pool type \(word)", origin: .storage)
         }
+        let backend = StorageBackends.backend(for: kind, mounts: configuration.paths.poolMounts.string)
+        guard kind.hasDiscovery else {
+            _ = try backend.findSources(nil)
+            return StorageXML.write(sources: [], for: kind)
+        }
         let source = try specification.map { try StorageXML.readSource($0, for: kind) }
-        let backend = StorageBackends.backend(for: kind)
         let found = try await BlockingWork.run(within: .seconds(30), awaiting: "the search for pools of type '\(word)'") {
             try backend.findSources(source)
         }

@@ -98,8 +98,8 @@ extension StoragePoolActor {
         _ name: String, to requested: ByteCount, _ options: VolumeResizeOptions, client: ClientIdentity?
     ) async throws {
         let volume = try volume(named: name)
-        guard volume.kind == .file || volume.kind == .block else {
-            throw VireoError(.noSupport, "volume '\(name)' is no file or device, and has no size to be changed", origin: .storage)
+        guard volume.kind != .dir, volume.kind != .netdir else {
+            throw VireoError(.noSupport, "volume '\(name)' is a directory, and has no size to be changed", origin: .storage)
         }
         let capacity = try newCapacity(of: volume, requested, options)
         try await waitForUpload(of: name)

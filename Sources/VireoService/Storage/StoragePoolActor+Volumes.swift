@@ -61,6 +61,12 @@ extension StoragePoolActor {
                     : "storage volume name '\(volume.name)' already in use.", origin: .storage)
         }
         var new = NewVolume(volume, tag: tag)
+        // Gluster's servers ask who QEMU is, and nobody gives it the file later.
+        if current.kind == .gluster, let user = hypervisor.qemuUser, volume.target.permissions?.owner == nil {
+            new.volume.target.permissions = volume.target.permissions ?? StoragePermissions()
+            new.volume.target.permissions?.owner = user.uid
+            new.volume.target.permissions?.group = volume.target.permissions?.group ?? user.gid
+        }
         (new.preallocatesMetadata, new.requiresReflink) = (preallocatesMetadata, reflink)
         let request = new
         return try await withVolumeJob(volume.name, source == nil ? .volumeCreate : .volumeClone, client) { pool, job in
@@ -72,7 +78,10 @@ extension StoragePoolActor {
         _ request: NewVolume, copying source: (pool: StoragePoolActor, name: String)?, _ job: Job
     ) async throws -> StorageVolume {
         var new = request
-        if let source { new.source = try await source.pool.beginReading(source.name, capacity: &new.volume.capacity) }
+        if let source {
+            new.source = try await source.pool.beginReading(
+                source.name, capacity: &new.volume.capacity, isOwn: source.pool === self)
+        }
         do {
             if let encryption = new.volume.target.encryption { new.passphrase = try await passphrase(of: encryption) }
             new.backingDirectories = hypervisor.pools.compactMap { $0.view.isActive ? $0.view.definition.target.path : nil }
@@ -119,14 +128,18 @@ extension StoragePoolActor {
     }
 
     /// Notes that a copy is made of a volume, and says where it is.
-    func beginReading(_ name: String, capacity: inout ByteCount) throws(VireoError) -> NewVolume.Source {
+    func beginReading(
+        _ name: String, capacity: inout ByteCount, isOwn: Bool
+    ) throws(VireoError) -> NewVolume.Source {
         let volume = try volume(named: name)
         if let job = volumeJobs[name] {
             throw VireoError(
                 .operationInvalid, "volume '\(name)' is still being allocated: '\(job.kind.rawValue)' for \(job.owner)",
                 origin: .storage)
         }
-        guard let path = volume.target.path, volume.kind == .file || volume.kind == .block else {
+        // What lies on servers is copied there.
+        let isThere = isOwn && volume.kind == .network && (current.kind == .gluster || current.kind == .rbd)
+        guard let path = volume.target.path, volume.kind == .file || volume.kind == .block || isThere else {
             throw VireoError(.noSupport, "volume '\(name)' has no data here that could be copied", origin: .storage)
         }
         guard volume.target.encryption == nil else {

@@ -3,6 +3,7 @@
 
 import Logging
 import Synchronization
+import SystemPackage
 package import VireoCore
 import VireoHost
 import VireoModel
@@ -66,7 +67,8 @@ package actor StoragePoolActor {
     var name: String { current.name }
     var logger: Logger { hypervisor.logger }
     nonisolated var backend: any StorageBackend {
-        StorageBackends.backend(for: view.kind, password: password.withLock { $0 })
+        StorageBackends.backend(
+            for: view.kind, password: password.withLock { $0 }, mounts: hypervisor.configuration.paths.poolMounts.string)
     }
     /// Tells unfinished files of this daemon from those of others on a shared file system.
     nonisolated var tag: String { String("\(hypervisor.host.uuid)".prefix(8)) }
@@ -112,7 +114,7 @@ package actor StoragePoolActor {
     ///
     /// - Throws: `noSecret`.
     func readyPassword() async throws {
-        guard current.kind == .iscsiDirect || current.kind == .rbd else { return }
+        guard [.iscsi, .iscsiDirect, .rbd].contains(current.kind) else { return }
         let value = try await hypervisor.poolPassword(of: current.definition)
         password.withLock { $0 = value }
     }
@@ -139,7 +141,7 @@ package actor StoragePoolActor {
     /// Begins to follow changes of the pool's directory.
     func watchDirectory() async {
         followSpace()
-        if current.kind.hasFiles || current.kind == .iscsiDirect { probeNetworkStorage() }
+        if current.kind.hasFiles || current.kind == .iscsiDirect || current.kind == .gluster { probeNetworkStorage() }
         guard current.kind.hasFiles, let path = current.definition.target.path else { return }
         let changed: @Sendable () -> Void = { [weak self] in
             guard let self else { return }

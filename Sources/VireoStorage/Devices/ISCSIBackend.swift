@@ -16,6 +16,10 @@ struct ISCSIBackend: FoundUnitsBackend {
     /// Where iscsiadm is looked for first.
     var programs: [String] = []
     var units = SCSIUnits()
+    /// What the target is to be told of the pool's user.
+    var password: [UInt8]?
+    /// Where open-iscsi keeps its records: on Debian and its like, and on others.
+    var records = ["/etc/iscsi/nodes", "/var/lib/iscsi/nodes"]
 
     private func tool() throws(VireoError) -> Tool { try Tool("iscsiadm", neededFor: Self.purpose, in: programs) }
 
@@ -26,15 +30,6 @@ struct ISCSIBackend: FoundUnitsBackend {
 
     func start(_ pool: StoragePool) throws {
         guard try session(of: pool) == nil else { return }
-        guard pool.source.authentication == nil else {
-            throw VireoError(
-                .configUnsupported,
-                """
-                storage pool '\(pool.name)': iscsiadm takes a password on its command line only, where everybody on the host can read it; \
-                set node.session.auth.username and .password in /etc/iscsi/iscsid.conf and leave <auth> out, or use a pool of type \
-                'iscsi-direct'
-                """, origin: .storage)
-        }
         let record = try record(of: pool)
         if let initiator = pool.source.initiator {
             // Fails where it is known already.
@@ -45,7 +40,13 @@ struct ISCSIBackend: FoundUnitsBackend {
         try tool().run(record + ["--op", "new"])
         // Pools start their own targets: the host is not to log in by itself when it starts.
         try tool().run(record + ["--op", "update", "--name", "node.startup", "--value", "manual"])
-        try tool().run(record + ["--login"], within: Self.loginPatience)
+        do {
+            try introduce(pool, record)
+            try tool().run(record + ["--login"], within: Self.loginPatience)
+        } catch {
+            forget(pool, record)
+            throw error
+        }
         // The names of the new devices come from udev.
         if let settle = try? Tool("udevadm", neededFor: Self.purpose, in: programs) {
             _ = try? settle.attempt(["settle", "--timeout=5"], within: .seconds(8))
@@ -54,7 +55,42 @@ struct ISCSIBackend: FoundUnitsBackend {
 
     func stop(_ pool: StoragePool) throws {
         guard try session(of: pool) != nil else { return }
-        try tool().run(try record(of: pool) + ["--logout"], within: Self.loginPatience)
+        let record = try record(of: pool)
+        try tool().run(record + ["--logout"], within: Self.loginPatience)
+        forget(pool, record)
+    }
+
+    /// Notes with the record who logs in, where the pool says so.
+    ///
+    /// iscsiadm takes a password on its command line only, where everybody on the host can read it: it is written to the record, which
+    /// only root can read, by the daemon.
+    private func introduce(_ pool: StoragePool, _ record: [String]) throws {
+        guard let authentication = pool.source.authentication else { return }
+        guard authentication.type == "chap", let password else {
+            throw VireoError(
+                .configUnsupported,
+                "storage pool '\(pool.name)': targets of iSCSI know users by <auth type='chap'> and a secret", origin: .storage)
+        }
+        try tool().run(record + ["--op", "update", "--name", "node.session.auth.authmethod", "--value", "CHAP"])
+        try tool().run(record + ["--op", "update", "--name", "node.session.auth.username", "--value", authentication.username])
+        guard
+            let file = ISCSIRecord.file(
+                in: records, target: Self.target(of: pool), host: pool.source.hosts.first?.name ?? "",
+                port: pool.source.hosts.first?.port ?? 3260,
+                interface: pool.source.initiator.map { _ in Self.interface(of: pool) })
+        else {
+            throw VireoError(
+                .operationFailed,
+                "storage pool '\(pool.name)': the record that iscsiadm made is in none of \(records.joined(separator: ", "))",
+                origin: .storage)
+        }
+        try file.set("node.session.auth.password", to: password)
+    }
+
+    /// A password does not outlive the session that it is for.
+    private func forget(_ pool: StoragePool, _ record: [String]) {
+        guard pool.source.authentication != nil else { return }
+        _ = try? tool().attempt(record + ["--op", "delete"])
     }
 
     func refresh(_ pool: StoragePool, known: PoolContents?) throws -> PoolContents {

@@ -13,7 +13,7 @@ struct MountedBackend: StorageBackend {
     var programs: [String] = []
     private let directory = DirectoryBackend()
 
-    func isActive(_ pool: StoragePool) throws -> Bool { try mount(at: DirectoryBackend.path(of: pool)) != nil }
+    func isActive(_ pool: StoragePool) throws -> Bool { try Self.mount(at: DirectoryBackend.path(of: pool)) != nil }
 
     /// Makes the target directory, and a file system where that was asked for.
     func build(_ pool: StoragePool, _ mode: PoolBuildMode) throws {
@@ -48,7 +48,7 @@ struct MountedBackend: StorageBackend {
     func start(_ pool: StoragePool) throws {
         let target = try DirectoryBackend.path(of: pool)
         let source = Self.source(of: pool)
-        if let mounted = try mount(at: target) {
+        if let mounted = try Self.mount(at: target) {
             guard
                 mounted == source || FileIdentity(path: mounted) == FileIdentity(path: source) || pool.kind == .netfs
                     || mounted.hasPrefix("/dev/loop")
@@ -103,7 +103,7 @@ struct MountedBackend: StorageBackend {
 
     func stop(_ pool: StoragePool) throws {
         let target = try DirectoryBackend.path(of: pool)
-        guard try mount(at: target) != nil else { return }
+        guard try Self.mount(at: target) != nil else { return }
         try Tool("umount", neededFor: "a pool of type '\(pool.kind.rawValue)'").run([target])
     }
 
@@ -131,7 +131,7 @@ struct MountedBackend: StorageBackend {
     /// A pool that was unmounted behind the daemon's back would fill the disk below.
     private func requireMounted(_ pool: StoragePool) throws {
         let target = try DirectoryBackend.path(of: pool)
-        guard try mount(at: target) != nil else {
+        guard try Self.mount(at: target) != nil else {
             throw VireoError(
                 .operationFailed, "nothing is mounted at '\(target)' any more; stop and start storage pool '\(pool.name)'",
                 origin: .storage)
@@ -143,13 +143,22 @@ struct MountedBackend: StorageBackend {
         guard let host = source?.hosts.first?.name else {
             throw VireoError(.invalidArg, "hostname must be specified for netfs sources", origin: .storage)
         }
-        let outcome = try Tool("showmount", neededFor: "the search for NFS shares").attempt(["--no-headers", "--exports", host])
+        let outcome = try Tool("showmount", neededFor: "the search for NFS shares", in: programs)
+            .attempt(["--no-headers", "--exports", host])
         let text = outcome.status == 0 ? outcome.output : ""
-        let found = text.split(separator: "\n").compactMap { line -> StoragePoolSource? in
+        var found = text.split(separator: "\n").compactMap { line -> StoragePoolSource? in
             guard let path = line.split(separator: " ").first, path.hasPrefix("/") else { return nil }
             var share = StoragePoolSource()
             (share.hosts, share.directory, share.format) = ([.init(name: host)], String(path), "nfs")
             return share
+        }
+        // A server of Gluster need not be there, nor does its program.
+        if let gluster = try? Tool("gluster", neededFor: "", in: programs, isQuestion: true) {
+            for name in (try? GlusterBackend.volumes(gluster, host)) ?? [] {
+                var volume = StoragePoolSource()
+                (volume.hosts, volume.directory, volume.format) = ([.init(name: host)], name, "glusterfs")
+                found.append(volume)
+            }
         }
         guard !found.isEmpty else {
             let why = outcome.errors.trimmed
@@ -161,7 +170,7 @@ struct MountedBackend: StorageBackend {
     }
 
     /// What is mounted at `target` last, from the kernel's own list: asking the file system itself may hang.
-    private func mount(at target: String) throws -> String? {
+    static func mount(at target: String) throws -> String? {
         guard let file = fopen("/proc/self/mountinfo", "re") else {
             throw VireoError.storage(system: errno, "cannot read the list of mounts")
         }

@@ -13,6 +13,7 @@ package enum NetworkFileSystem {
 
     /// Whether the directory of a pool is on one. Blocks, and hangs with it.
     package static func holds(_ pool: StoragePool) -> Bool {
+        if pool.kind == .gluster { return true }
         guard pool.kind.hasFiles, let path = pool.target.path else { return false }
         if pool.kind == .netfs { return true }
         var type: UInt64 = 0

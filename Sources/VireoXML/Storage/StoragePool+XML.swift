@@ -70,7 +70,7 @@ extension StoragePool {
             guard isThere else { throw .storage("missing storage pool \(what)") }
         }
         switch kind {
-        case .netfs, .iscsi, .iscsiDirect: try require(!source.hosts.isEmpty, "source host name")
+        case .netfs, .iscsi, .iscsiDirect, .gluster: try require(!source.hosts.isEmpty, "source host name")
         default: break
         }
         switch kind {

@@ -24,7 +24,8 @@ extension StoragePoolSource {
         authentication = try element.child("auth") { element throws(VireoError) in
             let authentication = try DiskAuthentication(element)
             guard authentication.type == "chap" || authentication.type == "ceph" else {
-                throw .storage("unknown auth type '\(authentication.type ?? "")'")
+                throw VireoError(
+                    .configUnsupported, "unknown auth type '\(authentication.type ?? "")'", origin: .storage)
             }
             return authentication
         }
@@ -40,6 +41,12 @@ extension StoragePoolSource {
         protocolVersion = element.child("protocol")?.nonEmpty("ver")
         if let version = protocolVersion, !version.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }) {
             throw .storage("storage pool protocol ver '\(version)' is malformed")
+        }
+        if protocolVersion != nil, kind != .netfs || format != "nfs" {
+            throw VireoError(
+                .configUnsupported,
+                "storage pool protocol ver unsupported for pool type '\(kind == .netfs ? format ?? "auto" : kind.rawValue)'",
+                origin: .storage)
         }
         vendor = element.child("vendor")?.attribute("name")
         product = element.child("product")?.attribute("name")
@@ -101,6 +108,11 @@ extension StoragePoolSource.Adapter {
             (wwnn, wwpn) = (element.attribute("wwnn"), element.attribute("wwpn"))
             guard wwnn != nil, wwpn != nil else {
                 throw .storage("'wwnn' and 'wwpn' must be specified for adapter type 'fc_host'")
+            }
+            for name in [parentWWNN, parentWWPN, parentFabricWWN, wwnn, wwpn].compactMap({ $0 }) {
+                guard name.utf8.count == 16, name.allSatisfy(\.isHexDigit) else {
+                    throw VireoError(.internalError, "Malformed wwn: \(name)", origin: .storage)
+                }
             }
         }
     }

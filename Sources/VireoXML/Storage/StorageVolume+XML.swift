@@ -9,7 +9,9 @@ extension StorageVolume {
         element.consume()
         guard let name = element.childText("name") else { throw .storage("missing volume name element") }
         // The kind is the pool's to say; a client's word for it changes nothing.
-        _ = element.attribute("type")
+        if let word = element.attribute("type"), !Kind.allCases.contains(where: { $0.word == word }) {
+            throw VireoError(.configUnsupported, "unknown volume type '\(word)'", origin: .storage)
+        }
         var backing = try element.child("backingStore") { element throws(VireoError) in try VolumeTarget(element, in: kind) }
         if backing?.path == nil { backing = nil }
         let capacity = try element.childSize("capacity", defaultUnit: 1)
@@ -87,17 +89,25 @@ extension VolumeTarget {
             return try DiskEncryption(element)
         }
         if let text = element.childText("compat") {
-            guard text.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }) else {
+            let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+            guard parts.count == 2, parts.allSatisfy({ UInt32($0) != nil }) else {
                 throw .storage("forbidden characters in 'compat' attribute")
             }
             compatibility = text
         }
         clusterSize = try element.childSize("clusterSize", defaultUnit: 1)
-        features = element.child("features").map { element in
-            Features(lazyRefcounts: element.has("lazy_refcounts"), extendedL2: element.has("extended_l2"))
+        features = try element.child("features") { element throws(VireoError) in
+            for feature in element.elements where !["lazy_refcounts", "extended_l2"].contains(feature.localName) {
+                throw VireoError(.configUnsupported, "unsupported feature \(feature.localName)", origin: .storage)
+            }
+            return Features(lazyRefcounts: element.has("lazy_refcounts"), extendedL2: element.has("extended_l2"))
         }
         // Without a stated version such features need the newer one.
         if let features, features != Features(), compatibility == nil { compatibility = "1.1" }
+        if features?.lazyRefcounts == true, compatibility == "0.10" {
+            throw VireoError(
+                .configUnsupported, "lazy_refcounts not supported with compat level 0.10", origin: .storage)
+        }
         isWithoutCopyOnWrite = element.has("nocow")
     }
 

@@ -50,6 +50,8 @@ struct DeviceChangeTests {
             ("<controller type='ide' index='0'/>", .operationUnsupported),
             ("<input type='mouse' bus='ps2'/>", .operationUnsupported), ("<memballoon model='virtio'/>", .operationUnsupported),
             ("<rng model='virtio'><backend model='random'/></rng>", .deviceMissing),
+            ("<redirdev bus='usb' type='pty'/>", .operationInvalid),
+            ("<channel type='pty'><target type='virtio' name='none'/></channel>", .deviceMissing),
         ] as [(String, VireoError.Code)])
     func detachment(xml: String, wanted: VireoError.Code) throws {
         let live = try GoldenFiles.domain("disks-i440fx").live
@@ -70,6 +72,40 @@ struct DeviceChangeTests {
         #expect(changed == full)
         #expect(code { try DefinitionEdit.detach(disk, from: &changed) } == .deviceMissing)
         #expect(code { try DefinitionEdit.detach(alias: "ua-none", from: &changed) } == .internalError)
+    }
+
+    @Test(
+        "A line to the host that a definition has is not added twice, and one that it has not is not taken out: libvirt's codes",
+        arguments: [
+            "<channel type='unix'><target type='virtio' name='org.a'/></channel>",
+            "<serial type='pty'><target port='1'/></serial>",
+            "<parallel type='pty'><target port='3'/></parallel>",
+        ])
+    func lines(xml: String) throws {
+        var domain = try GoldenFiles.domain("disks-i440fx").full
+        let line = try device(xml)
+        #expect(code { try DefinitionEdit.detach(line, from: &domain) } == .invalidArg)
+        try DefinitionEdit.attach(line, to: &domain)
+        #expect(code { try DefinitionEdit.attach(line, to: &domain) } == .operationInvalid)
+        try DefinitionEdit.detach(line, from: &domain)
+        #expect(code { try DefinitionEdit.detach(line, from: &domain) } == .invalidArg)
+    }
+
+    @Test(
+        "A disk that cannot be one is refused as libvirt does it, attached or updated",
+        arguments: [
+            ("<disk type='file' device='disk'><target dev='vdb' bus='virtio'/></disk>", VireoError.Code.noSource),
+            ("<disk type='file' device='lun'><source file='/x'/><target dev='sda' bus='scsi'/></disk>", .configUnsupported),
+            (
+                "<disk type='network' device='lun'><source protocol='nbd' name='x'><host name='h'/></source><target dev='sda' bus='scsi'/></disk>",
+                .configUnsupported
+            ),
+        ])
+    func impossibleDisks(xml: String, expected: VireoError.Code) throws {
+        var domain = try GoldenFiles.domain("disks-i440fx").full
+        let disk = try device(xml)
+        #expect(code { try DefinitionEdit.attach(disk, to: &domain) } == expected)
+        #expect(code { try DefinitionEdit.update(with: disk, in: &domain) } == expected)
     }
 
     @Test("An updated disk keeps its place unless it says otherwise")

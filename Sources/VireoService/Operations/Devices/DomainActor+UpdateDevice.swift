@@ -37,6 +37,7 @@ extension DomainActor {
         guard let live else { return }
         switch device {
         case .disk(let disk):
+            try DiskUpdate.checkSource(disk)
             guard let old = live.devices.disks.first(where: { $0.target == disk.target }) else {
                 throw VireoError(.internalError, "disk '\(disk.target)' not found", origin: .qemu)
             }
