@@ -125,11 +125,13 @@ extension HandlerTable {
 
     private mutating func addNetworkChanges() {
         on(RemoteCalls.networkUpdate) { args, call in
-            guard let command = NetworkUpdate.Command(rawValue: args.command) else {
-                throw VireoError(.invalidArg, "unrecognized network update command code \(args.command)", origin: .network)
-            }
             guard let section = NetworkUpdate.Section(rawValue: args.section) else {
-                throw VireoError(.invalidArg, "can't update unrecognized section of network (\(args.section))", origin: .network)
+                throw VireoError(
+                    .operationUnsupported, "can't update unrecognized section of network (\(args.section))", origin: .network)
+            }
+            guard let command = NetworkUpdate.Command(rawValue: args.command) else {
+                throw VireoError(
+                    .operationUnsupported, "unrecognized network update command code \(args.command)", origin: .network)
             }
             let change = NetworkUpdate(command: command, section: section, parent: Int(args.parentIndex), xml: args.xml)
             try await call.network(args.net).update(change, scope: ChangeScope(flags: args.flags), client: call.client)

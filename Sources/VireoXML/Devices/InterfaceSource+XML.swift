@@ -220,6 +220,9 @@ extension Interface.PortForward {
 
 extension Bandwidth {
     init(_ element: XMLElement) throws(VireoError) {
+        for name in ["inbound", "outbound"] where element.elements.count(where: { $0.localName == name }) > 1 {
+            throw VireoError(.xmlDetail, "Only one child <\(name)> element allowed", origin: .none)
+        }
         self.init(inbound: try element.child("inbound", as: Rate.init), outbound: try element.child("outbound", as: Rate.init))
     }
 
@@ -237,6 +240,9 @@ extension Bandwidth.Rate {
             average: try element.unsigned64("average"), peak: try element.unsigned64("peak"),
             burst: try element.unsigned64("burst"),
             floor: try element.unsigned64("floor"))
+        guard average != nil || floor != nil else {
+            throw VireoError(.xmlDetail, "Missing mandatory average or floor attributes of \(element.path)", origin: .none)
+        }
     }
 
     fileprivate func writeAttributes(to writer: inout XMLWriter) {

@@ -60,7 +60,10 @@ extension Network {
                 .configUnsupported, "network '\(name)' has multiple default <portgroup> elements", origin: .network)
         }
         guard Set(portGroups.map(\.name)).count == portGroups.count else {
-            throw .badNetwork("multiple <portgroup> elements with the same name in network '\(name)'")
+            throw .unsupportedNetwork("multiple <portgroup> elements with the same name in network '\(name)'")
+        }
+        if let mode, mode == .route || mode == .nat, addresses.isEmpty {
+            throw .badNetwork("\(mode.rawValue) forwarding requested, but no IP address provided for network '\(name)'")
         }
         if mode == .route || mode == .nat, let interfaces = forward?.interfaces, interfaces.count > 1 {
             throw .badNetwork("multiple forwarding interfaces specified for network '\(name)', only one is supported")

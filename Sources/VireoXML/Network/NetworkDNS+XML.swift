@@ -65,13 +65,16 @@ extension XMLElement {
 extension NetworkDNS.Text {
     /// - Parameter needsValue: false for a record that is only to be found.
     package init(_ element: XMLElement, needsValue: Bool = true) throws(VireoError) {
-        self.init(name: try element.required("name"), value: element.attribute("value"))
+        guard let name = element.attribute("name") else {
+            throw .badNetworkDetail("missing required name attribute in DNS TXT record \(element.path)")
+        }
+        self.init(name: name, value: element.attribute("value"))
         guard value != nil || !needsValue else {
             throw VireoError(
                 .xmlDetail, "missing required value attribute in DNS TXT record named '\(name)'", origin: .network)
         }
         guard !name.isEmpty, !name.contains(" ") else {
-            throw .badNetwork("prohibited space character in DNS TXT record name '\(name)'")
+            throw .badNetworkDetail("prohibited character in DNS TXT record name '\(name)'")
         }
         try element.checkPlain(name)
         guard value?.contains("\n") != true else { throw .badNetwork("\(element.path): the value must be one line") }
@@ -80,16 +83,22 @@ extension NetworkDNS.Text {
 
 extension NetworkDNS.Service {
     package init(_ element: XMLElement) throws(VireoError) {
+        for name in ["service", "protocol"] as [StaticString] where element.attribute(name) == nil {
+            throw .badNetworkDetail("missing required \(name) attribute in DNS SRV record \(element.path)")
+        }
         self.init(service: try element.required("service"), transport: try element.required("protocol"))
         domain = element.nonEmpty("domain")
         target = element.nonEmpty("target")
-        port = try element.integer("port", in: 1...65_535)
+        port = try element.integer("port", in: 0...Int(Int32.max))
+        guard port.map({ (1...65_535).contains($0) }) ?? true else {
+            throw .badNetworkDetail("invalid DNS SRV port attribute for service '\(service)'")
+        }
         priority = try element.integer("priority", in: 0...65_535)
         weight = try element.integer("weight", in: 0...65_535)
         for text in [service, transport, domain, target].compactMap(\.self) { try element.checkPlain(text) }
         guard transport == "tcp" || transport == "udp" else { throw element.invalid("protocol", transport) }
         guard target != nil || port == nil && priority == nil && weight == nil else {
-            throw .badNetwork("DNS SRV port, priority and weight need a target (service '\(service)')")
+            throw .badNetworkDetail("DNS SRV port, priority and weight need a target (service '\(service)')")
         }
     }
 

@@ -34,6 +34,9 @@ extension NetworkForward {
             _ = child.attribute("type")
             return try PCIAddress(child)
         }
+        for name in ["nat", "pf"] where element.elements.count(where: { $0.localName == name }) > 1 {
+            throw .badNetwork("Only one <\(name)> element is allowed in <forward>")
+        }
         physicalFunction = try element.child("pf")?.required("dev")
         driver = element.child("driver")?.nonEmpty("name")
         nat = try element.child("nat", as: Translation.init)
@@ -77,16 +80,21 @@ extension NetworkForward.Translation {
         addresses = try element.child("address") { child throws(VireoError) in
             let start = try child.requiredAddress("start")
             let range = NetworkForward.AddressRange(start: start, end: try child.address("end") ?? start)
+            guard range.start.family == .ipv4, range.end.family == .ipv4 else {
+                throw .badNetwork("\(child.path): \(range.start) to \(range.end) are no addresses of IPv4")
+            }
             guard range.start.count(to: range.end) != nil else {
-                throw .badNetwork("the addresses \(range.start) to \(range.end) of \(child.path) are no range")
+                throw VireoError(
+                    .internalError, "range \(range.start) - \(range.end) of \(child.path) is reversed", origin: .network)
             }
             return range
         }
         ports = try element.child("port") { child throws(VireoError) in
             let range = NetworkForward.PortRange(
-                start: try child.requiredInteger("start", in: 1...65_535), end: try child.requiredInteger("end", in: 1...65_535))
-            guard range.start <= range.end else {
-                throw .badNetwork("the ports \(range.start) to \(range.end) of \(child.path) are no range")
+                start: try child.requiredInteger("start", in: 0...Int(UInt32.max)),
+                end: try child.requiredInteger("end", in: 0...Int(UInt32.max)))
+            guard (1...65_535).contains(range.start), (range.start...65_535).contains(range.end) else {
+                throw .badNetworkDetail("the ports \(range.start) to \(range.end) of \(child.path) are no range")
             }
             return range
         }

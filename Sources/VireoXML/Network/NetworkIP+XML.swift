@@ -44,6 +44,16 @@ extension NetworkIP {
                 .internalError,
                 "range \(range.start) - \(range.end) is not entirely within network \(address)/\(prefixLength)", origin: .network)
         }
+        guard address.family == .ipv4, prefixLength < 31 else { return }
+        for (end, reserved, name) in [
+            (range.start, address.network(prefix: prefixLength), "network"),
+            (range.end, address.last(prefix: prefixLength), "broadcast"),
+        ] where end == reserved {
+            throw VireoError(
+                .internalError,
+                "range \(range.start) - \(range.end) in network \(address)/\(prefixLength) has the \(name) address",
+                origin: .network)
+        }
     }
 
     /// - Throws: `xmlError` for a host without anything to know it by, and for one that does not fit the family.

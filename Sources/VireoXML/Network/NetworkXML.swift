@@ -76,6 +76,14 @@ package enum NetworkXML {
 extension VireoError {
     /// Something in a network's XML that cannot be.
     static func badNetwork(_ message: String) -> VireoError { .malformed(message, origin: .network) }
+
+    /// The same of what libvirt says with another code.
+    static func unsupportedNetwork(_ message: String) -> VireoError {
+        VireoError(.configUnsupported, message, origin: .network)
+    }
+
+    /// The same of details of a record.
+    static func badNetworkDetail(_ message: String) -> VireoError { VireoError(.xmlDetail, message, origin: .network) }
 }
 
 extension XMLElement {
@@ -97,27 +105,35 @@ extension XMLElement {
     func family(of address: IPAddress) throws(VireoError) -> IPAddress.Family? {
         guard let family = try word("family", as: IPAddress.Family.self) else {
             guard address.family == .ipv4 else {
-                throw .badNetwork("no family specified for non-IPv4 address '\(address)' of \(path)")
+                throw unfit("no family specified for non-IPv4 address '\(address)' of \(path)")
             }
             return nil
         }
         guard family == address.family else {
-            throw .badNetwork(
+            throw unfit(
                 "family '\(family.rawValue)' specified for non-\(family == .ipv4 ? "IPv4" : "IPv6") address '\(address)' of \(path)"
             )
         }
         return family
     }
 
+    /// libvirt has a code of its own for addresses, and the usual one for routes.
+    private func unfit(_ message: String) -> VireoError {
+        localName == "route" ? .badNetwork(message) : .unsupportedNetwork(message)
+    }
+
     /// `prefix` and `netmask` for `address`; at most one of them.
     func mask(of address: IPAddress) throws(VireoError) -> (netmask: IPAddress?, prefix: Int?) {
-        let prefix = try integer("prefix", in: 0...address.family.width)
+        let prefix = try integer("prefix", in: 0...128)
+        guard prefix ?? 0 <= address.family.width else {
+            throw unfit("\(path): prefix '\(prefix ?? 0)' is longer than address '\(address)'")
+        }
         let netmask = try self.address("netmask")
         if let netmask {
             guard prefix == nil else {
-                throw .badNetwork("\(path): netmask '\(netmask)' and prefix '\(prefix ?? 0)' cannot both be given")
+                throw unfit("\(path): netmask '\(netmask)' and prefix '\(prefix ?? 0)' cannot both be given")
             }
-            guard address.family == .ipv4 else { throw .badNetwork("\(path): a netmask is for IPv4 only; use prefix") }
+            guard address.family == .ipv4 else { throw unfit("\(path): a netmask is for IPv4 only; use prefix") }
             guard netmask.family == .ipv4, netmask.prefixOfMask != nil else {
                 throw .badNetwork("\(path): invalid netmask '\(netmask)' for address '\(address)'")
             }
