@@ -41,6 +41,27 @@ struct OptionTests {
         #expect(PortForwardArgument(argument: text) == nil)
     }
 
+    @Test("A port of the host leads to a machine or an address, with a port or without")
+    func forwardTargets() throws {
+        let named = try #require(ForwardTarget(argument: "web:80"))
+        #expect(named.host == "web" && named.port == 80)
+        #expect(ForwardTarget(argument: "192.168.122.5")?.host == "192.168.122.5")
+        for text in ["", ":80", "web:", "web:0", "web:80:81", "web:http"] { #expect(ForwardTarget(argument: text) == nil) }
+    }
+
+    @Test("A machine's address is the one that it has on the network, by IPv4")
+    func forwardAddresses() throws {
+        let machine = try JSONValue.parse(
+            """
+            {"interfaces": [{"type": "network", "source": "other", "addresses": [{"address": "10.1.0.5"}]},
+            {"type": "bridge", "source": "lab", "addresses": [{"address": "10.2.0.5"}]}, {"type": "network", "source": "lab"},
+            {"type": "network", "source": "lab", "addresses": [{"address": "fd00::5"}, {"address": "10.3.0.5"}]}]}
+            """.utf8)
+        #expect(ForwardTarget.address(of: machine, on: "lab") == "10.3.0.5")
+        #expect(ForwardTarget.address(of: machine, on: "none") == nil)
+        #expect(ForwardTarget.address(of: .null, on: "lab") == nil)
+    }
+
     @Test("Disks are existing files or new images")
     func disks() throws {
         let file = try #require(DiskArgument(argument: "/a/b.img,format=raw,bus=scsi,readonly"))

@@ -231,18 +231,29 @@ struct HostPort: ExpressibleByArgument, Hashable {
     }
 }
 
-/// Where a forwarded port leads: `192.168.122.5`, `192.168.122.5:80`.
+/// Where a forwarded port leads: `web`, `web:80`, `192.168.122.5`, `192.168.122.5:80`.
 struct ForwardTarget: ExpressibleByArgument, Hashable {
-    var address: String
+    /// The name of a machine, or an address.
+    var host: String
     var port: Int?
 
     init?(argument: String) {
         let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), let address = parts.first, IPAddress(address) != nil else { return nil }
-        self.address = String(address)
+        guard (1...2).contains(parts.count), let host = parts.first, !host.isEmpty else { return nil }
+        self.host = String(host)
         guard parts.count == 2 else { return }
         guard let port = Int(parts[1]), (1...65_535).contains(port) else { return nil }
         self.port = port
+    }
+
+    /// The IPv4 address that a machine is known to have on a network; nil for none.
+    static func address(of machine: JSONValue, on network: String) -> String? {
+        let cards = (machine["interfaces"]?.arrayValue ?? []).filter { card in
+            card["type"]?.stringValue == "network" && card["source"]?.stringValue == network
+        }
+        return cards.flatMap { $0["addresses"]?.arrayValue ?? [] }.compactMap { $0["address"]?.stringValue }.first {
+            IPAddress($0)?.family == .ipv4
+        }
     }
 }
 
@@ -250,7 +261,11 @@ struct ForwardTarget: ExpressibleByArgument, Hashable {
 struct NetworkForwardAddCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Have a port of the host lead to a machine, now and from then on.",
-        discussion: "As in: vireo network forward add default 8080 192.168.122.5:80")
+        discussion: """
+            As in: vireo network forward add default 8080 web:80
+
+            A machine must have got its address by now, and the port leads to that address: give it a lasting one where that matters.
+            """)
 
     @OptionGroup var global: GlobalOptions
     @ParentCommand var parent: Vireo
@@ -259,17 +274,29 @@ struct NetworkForwardAddCommand: DaemonCommand {
     @Argument(help: "The port on the host: 8080, or 8080/udp.")
     var port: HostPort
 
-    @Argument(help: "The machine's address, with a port if it is another one: 192.168.122.5:80.")
+    @Argument(help: "The machine or its address, with a port if it is another one: web:80, 192.168.122.5:80.")
     var target: ForwardTarget
 
     func run() async throws {
+        let client = try await connect()
+        let address = try await address(client)
         let body = JSONValue.object([
-            "transport": .string(port.transport), "port": JSONValue(port.port), "address": .string(target.address),
+            "transport": .string(port.transport), "port": JSONValue(port.port), "address": .string(address),
             "targetPort": JSONValue(target.port ?? port.port),
         ])
-        let answer = try await connect().json(.init(method: .POST, path: "\(network.path)/forwards", body: .json(body)))
+        let answer = try await client.json(.init(method: .POST, path: "\(network.path)/forwards", body: .json(body)))
         if options.json { return answer.print() }
-        print("port \(port.port)/\(port.transport) leads to \(target.address):\(target.port ?? port.port)")
+        print("port \(port.port)/\(port.transport) leads to \(address):\(target.port ?? port.port)")
+    }
+
+    private func address(_ client: APIClient) async throws -> String {
+        if IPAddress(target.host) != nil { return target.host }
+        let machine = try await client.json(.init(method: .GET, path: "/domains/\(PercentEncoding.encode(target.host))"))
+        guard let address = ForwardTarget.address(of: machine, on: network.network) else {
+            throw CLIError(
+                "machine '\(target.host)' has no known address on network '\(network.network)'; see: vireo show \(target.host)")
+        }
+        return address
     }
 }
 
