@@ -24,8 +24,20 @@ SCALARS = {
     "short": ("Int32", "int32"),
 }
 # API calls whose flags libvirt checks in a place that the definition does not name: the bits that it takes.
+START = ["VIR_DOMAIN_START_PAUSED", "VIR_DOMAIN_START_AUTODESTROY", "VIR_DOMAIN_START_RESET_NVRAM"]
+AFFECTED = ["VIR_DOMAIN_AFFECT_LIVE", "VIR_DOMAIN_AFFECT_CONFIG"]
 EXTRA_ACCEPTED = {
     "virDomainGetXMLDesc": ["VIR_DOMAIN_XML_SECURE", "VIR_DOMAIN_XML_INACTIVE", "VIR_DOMAIN_XML_UPDATE_CPU", "VIR_DOMAIN_XML_MIGRATABLE"],
+    "virDomainCreateXML": START + ["VIR_DOMAIN_START_VALIDATE"],
+    "virDomainCreateXMLWithFiles": START + ["VIR_DOMAIN_START_VALIDATE"],
+    "virDomainCreateWithFiles": START + ["VIR_DOMAIN_START_BYPASS_CACHE", "VIR_DOMAIN_START_FORCE_BOOT"],
+    "virDomainGetMetadata": AFFECTED,
+    "virDomainSetMemoryFlags": AFFECTED + ["VIR_DOMAIN_MEM_MAXIMUM"],
+    "virDomainSetMemoryStatsPeriod": AFFECTED,
+    "virNetworkGetMetadata": ["VIR_NETWORK_UPDATE_AFFECT_LIVE", "VIR_NETWORK_UPDATE_AFFECT_CONFIG"],
+    "virNetworkSetMetadata": ["VIR_NETWORK_UPDATE_AFFECT_LIVE", "VIR_NETWORK_UPDATE_AFFECT_CONFIG"],
+    "virNodeGetMemoryParameters": ["VIR_TYPED_PARAM_STRING_OKAY"],
+    "virNodeSetMemoryParameters": [],
 }
 
 rpc = json.loads((ROOT / "Definition/libvirt-rpc.json").read_text())

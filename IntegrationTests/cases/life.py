@@ -356,6 +356,25 @@ def tuning_events(t):
             t.true("unsupported configuration" in said and why in said, said)
 
 
+@test("Flags and parameters that nobody knows are refused with libvirt's codes")
+def unknown_flags(t):
+    import libvirt
+
+    host = t.daemon()
+    connection = host.connect()
+    domain = connection.defineXML(domain_xml(t.assets, "flags", boots=False, memory_mib=32))
+    unknown = 1 << 30
+    t.raises(libvirt.VIR_ERR_INVALID_ARG, connection.createXML, domain.XMLDesc(), unknown)
+    t.raises(libvirt.VIR_ERR_INVALID_ARG, domain.setMemoryStatsPeriod, 3, unknown)
+    t.raises(libvirt.VIR_ERR_INVALID_ARG, connection.getMemoryParameters, unknown)
+    t.raises(libvirt.VIR_ERR_NO_DOMAIN_BACKUP, domain.backupGetXMLDesc)
+    t.raises(libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED, domain.fSTrim, "/", 0)
+    said = host.virsh("perf", domain.name(), "--enable", "bogus", "--config", fails=True)
+    t.true("argument unsupported: parameter 'bogus' not supported" in said, said)
+    t.equal(connection.getMemoryParameters().keys(), connection.getMemoryParameters(0).keys())
+    t.true(not domain.isActive(), "nothing was started")
+
+
 @test("A descriptor goes along with a monitor command")
 def monitor_descriptor(t):
     host = t.daemon()

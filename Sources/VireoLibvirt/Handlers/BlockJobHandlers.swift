@@ -101,7 +101,7 @@ extension HandlerTable {
                     }
                     if value > 0 { tuning.granularity = value }
                 case (Libvirt.VIR_DOMAIN_BLOCK_COPY_BUF_SIZE, .ullong(let value)): if value > 0 { tuning.bufferSize = value }
-                default: throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported", origin: .qemu)
+                default: throw VireoError(.argumentUnsupported, "parameter '\(parameter.field)' not supported", origin: .qemu)
                 }
             }
             try await call.domain(args.dom).blockCopy(

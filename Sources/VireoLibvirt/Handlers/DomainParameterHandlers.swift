@@ -45,7 +45,7 @@ extension HandlerTable {
         var values: [(SchedulerParameter, Int64)] = []
         for parameter in wire {
             guard let known = SchedulerParameter(rawValue: parameter.field) else {
-                throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported")
+                throw VireoError(.argumentUnsupported, "parameter '\(parameter.field)' not supported")
             }
             switch parameter.value {
             case .ullong(let value) where !known.isSigned: values.append((known, Int64(clamping: value)))

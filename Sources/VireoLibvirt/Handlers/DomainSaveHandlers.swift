@@ -125,7 +125,7 @@ private struct SaveParameters {
                     throw VireoError(.invalidArg, "Invalid save image format '\(text)'")
                 }
                 compression = format
-            default: throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported")
+            default: throw VireoError(.argumentUnsupported, "parameter '\(parameter.field)' not supported")
             }
         }
     }

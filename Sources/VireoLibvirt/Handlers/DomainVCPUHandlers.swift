@@ -36,7 +36,7 @@ extension HandlerTable {
                 case ("poll_shrink", .uint(let value)): settings.pollShrinkage = value
                 case ("thread_pool_min", .int(let value)): settings.minimumPool = value
                 case ("thread_pool_max", .int(let value)): settings.maximumPool = value
-                default: throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported", origin: .qemu)
+                default: throw VireoError(.argumentUnsupported, "parameter '\(parameter.field)' not supported", origin: .qemu)
                 }
             }
             try await call.domain(args.dom).setIOThread(

@@ -15,7 +15,7 @@ extension ProcedureTable {
         7 CONNECT_GET_CAPABILITIES call low allowed - - auth - virConnectGetCapabilities connect:read
         8 DOMAIN_ATTACH_DEVICE call low denied - - auth - virDomainAttachDevice domain:write
         9 DOMAIN_CREATE call low denied - - auth - virDomainCreate domain:start
-        10 DOMAIN_CREATE_XML call low denied - - auth - virDomainCreateXML domain:write,domain:start
+        10 DOMAIN_CREATE_XML call low denied - - auth 51 virDomainCreateXML domain:write,domain:start
         11 DOMAIN_DEFINE_XML call high denied - - auth - virDomainDefineXML domain:write,domain:save
         12 DOMAIN_DESTROY call high denied - - auth - virDomainDestroy domain:stop
         13 DOMAIN_DETACH_DEVICE call low denied - - auth - virDomainDetachDevice domain:write
@@ -209,7 +209,7 @@ extension ProcedureTable {
         201 DOMAIN_OPEN_CONSOLE call low denied both - auth 3 virDomainOpenConsole domain:open_device
         202 DOMAIN_IS_UPDATED call high allowed - - auth - virDomainIsUpdated domain:read
         203 CONNECT_GET_SYSINFO call high allowed - - auth 0 virConnectGetSysinfo connect:read
-        204 DOMAIN_SET_MEMORY_FLAGS call low denied - - auth - virDomainSetMemoryFlags domain:write,domain:save:none:3,domain:save:all:2
+        204 DOMAIN_SET_MEMORY_FLAGS call low denied - - auth 7 virDomainSetMemoryFlags domain:write,domain:save:none:3,domain:save:all:2
         205 DOMAIN_SET_BLKIO_PARAMETERS call low denied - - auth 3 virDomainSetBlkioParameters domain:write,domain:save:none:3,domain:save:all:2
         206 DOMAIN_GET_BLKIO_PARAMETERS call low allowed - - auth 7 virDomainGetBlkioParameters domain:read
         207 DOMAIN_MIGRATE_SET_MAX_SPEED call low denied - - auth 1 virDomainMigrateSetMaxSpeed domain:migrate
@@ -270,7 +270,7 @@ extension ProcedureTable {
         262 DOMAIN_GET_CPU_STATS call low allowed - - auth 4 virDomainGetCPUStats domain:read
         263 DOMAIN_GET_DISK_ERRORS call low allowed - - auth 0 virDomainGetDiskErrors domain:read
         264 DOMAIN_SET_METADATA call low denied - - auth 3 virDomainSetMetadata domain:write,domain:save:none:3,domain:save:all:2
-        265 DOMAIN_GET_METADATA call low allowed - - auth - virDomainGetMetadata domain:read
+        265 DOMAIN_GET_METADATA call low allowed - - auth 3 virDomainGetMetadata domain:read
         266 DOMAIN_BLOCK_REBASE call low denied - - auth 127 virDomainBlockRebase domain:block_write
         267 DOMAIN_PM_WAKEUP call low denied - - auth 0 virDomainPMWakeup domain:pm_control
         268 DOMAIN_EVENT_TRAY_CHANGE event - - - - auth - - -
@@ -293,8 +293,8 @@ extension ProcedureTable {
         285 CONNECT_LIST_ALL_NODE_DEVICES call high allowed - - auth 3225419775 virConnectListAllNodeDevices connect:search_node_devices
         286 CONNECT_LIST_ALL_NWFILTERS call high allowed - - auth 0 virConnectListAllNWFilters connect:search_nwfilters
         287 CONNECT_LIST_ALL_SECRETS call high allowed - - auth 15 virConnectListAllSecrets connect:search_secrets
-        288 NODE_SET_MEMORY_PARAMETERS call low denied - - auth - virNodeSetMemoryParameters connect:write
-        289 NODE_GET_MEMORY_PARAMETERS call low allowed - - auth - virNodeGetMemoryParameters connect:read
+        288 NODE_SET_MEMORY_PARAMETERS call low denied - - auth 0 virNodeSetMemoryParameters connect:write
+        289 NODE_GET_MEMORY_PARAMETERS call low allowed - - auth 4 virNodeGetMemoryParameters connect:read
         290 DOMAIN_BLOCK_COMMIT call low denied - - auth 31 virDomainBlockCommit domain:block_write
         291 NETWORK_UPDATE call high denied - - auth 3 virNetworkUpdate network:write,network:save:none:3,network:save:all:2
         292 DOMAIN_EVENT_PMSUSPEND_DISK event - - - - auth - - -
@@ -313,9 +313,9 @@ extension ProcedureTable {
         305 DOMAIN_MIGRATE_PERFORM3_PARAMS call low denied - - auth 2097151 virDomainMigratePerform3Params domain:migrate
         306 DOMAIN_MIGRATE_FINISH3_PARAMS call low denied - - auth 2097151 virDomainMigrateFinish3Params domain:migrate
         307 DOMAIN_MIGRATE_CONFIRM3_PARAMS call low denied - - auth 2097151 virDomainMigrateConfirm3Params domain:migrate
-        308 DOMAIN_SET_MEMORY_STATS_PERIOD call low denied - - auth - virDomainSetMemoryStatsPeriod domain:write,domain:save:none:3,domain:save:all:2
-        309 DOMAIN_CREATE_XML_WITH_FILES call low denied - call:n auth - virDomainCreateXMLWithFiles domain:write,domain:start
-        310 DOMAIN_CREATE_WITH_FILES call low denied - call:n auth - virDomainCreateWithFiles domain:start
+        308 DOMAIN_SET_MEMORY_STATS_PERIOD call low denied - - auth 3 virDomainSetMemoryStatsPeriod domain:write,domain:save:none:3,domain:save:all:2
+        309 DOMAIN_CREATE_XML_WITH_FILES call low denied - call:n auth 51 virDomainCreateXMLWithFiles domain:write,domain:start
+        310 DOMAIN_CREATE_WITH_FILES call low denied - call:n auth 47 virDomainCreateWithFiles domain:start
         311 DOMAIN_EVENT_DEVICE_REMOVED event - - - - auth - - -
         312 CONNECT_GET_CPU_MODEL_NAMES call low allowed - - auth 0 virConnectGetCPUModelNames connect:read
         313 CONNECT_NETWORK_EVENT_REGISTER_ANY call high allowed - - auth - virConnectNetworkEventRegisterAny connect:search_networks
@@ -449,8 +449,8 @@ extension ProcedureTable {
         441 DOMAIN_RESTORE_PARAMS call low denied - - auth 15 virDomainRestoreParams domain:start,domain:write
         442 DOMAIN_ABORT_JOB_FLAGS call low denied - - auth 1 virDomainAbortJobFlags domain:write
         443 DOMAIN_FD_ASSOCIATE call low denied - call:n auth 3 virDomainFDAssociate domain:write
-        444 NETWORK_SET_METADATA call low denied - - auth - virNetworkSetMetadata network:write
-        445 NETWORK_GET_METADATA call low allowed - - auth - virNetworkGetMetadata network:read
+        444 NETWORK_SET_METADATA call low denied - - auth 3 virNetworkSetMetadata network:write
+        445 NETWORK_GET_METADATA call low allowed - - auth 3 virNetworkGetMetadata network:read
         446 NETWORK_EVENT_CALLBACK_METADATA_CHANGE event - - - - auth - - -
         447 NODE_DEVICE_UPDATE call low denied - - auth - virNodeDeviceUpdate node_device:write
         448 DOMAIN_GRAPHICS_RELOAD call low denied - - auth - virDomainGraphicsReload domain:write

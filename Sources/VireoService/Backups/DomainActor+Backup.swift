@@ -42,7 +42,6 @@ extension DomainActor {
     /// - Throws: `noDomainBackup`.
     package func backupXML() throws(VireoError) -> String {
         if let offlineBackupXML { return offlineBackupXML }
-        try requireActive()
         guard let record = run?.details.backup else {
             throw VireoError(.noDomainBackup, "no domain backup job present", origin: .qemu)
         }

@@ -34,7 +34,7 @@ package enum BandwidthParameters {
     /// The limits with those of the parameters: a direction that they name has what they say and nothing else, as with libvirt;
     /// one whose average is 0 loses its limit.
     ///
-    /// - Throws: `invalidArg` for unknown names and types, and for a peak or burst without an average.
+    /// - Throws: `argumentUnsupported` for unknown names and types; `invalidArg` for a peak or burst without an average.
     package static func apply(_ parameters: [TypedParameter], to former: Bandwidth?) throws(VireoError) -> Bandwidth? {
         var bandwidth = former ?? Bandwidth()
         for field in fields where parameters.contains(where: { $0.field == field.name }) {
@@ -42,7 +42,7 @@ package enum BandwidthParameters {
         }
         for parameter in parameters {
             guard let field = fields.first(where: { $0.name == parameter.field }) else {
-                throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported", origin: .domain)
+                throw VireoError(.argumentUnsupported, "parameter '\(parameter.field)' not supported", origin: .domain)
             }
             guard case .uint(let value) = parameter.value else {
                 throw VireoError(

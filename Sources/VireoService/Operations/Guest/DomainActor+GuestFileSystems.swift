@@ -41,10 +41,10 @@ extension DomainActor {
     /// Has the guest tell its disks which blocks are free.
     ///
     /// - Parameter minimum: bytes below which a free stretch is not worth it.
-    /// - Throws: `operationUnsupported` for a single mount point, which the agent cannot do.
+    /// - Throws: `argumentUnsupported` for a single mount point, which the agent cannot do.
     package func trimFileSystems(_ mountPoint: String?, minimum: UInt64, client: ClientIdentity? = nil) async throws {
         guard mountPoint == nil else {
-            throw VireoError(.operationUnsupported, "Specifying mount point is not supported for now")
+            throw VireoError(.argumentUnsupported, "Specifying mount point is not supported for now")
         }
         _ = try await agent("guest-fstrim", ["minimum": JSONValue(minimum)], timeout: .seconds(120), client: client)
     }

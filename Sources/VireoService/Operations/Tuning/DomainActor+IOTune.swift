@@ -62,7 +62,7 @@ extension DomainActor {
     /// Changes limits of a disk. Those of a kind that is not mentioned stay, as libvirt has it: naming a total drops reads
     /// and writes of that kind, and the other way round.
     ///
-    /// - Throws: `invalidArg` for a name that is no limit, for both a total and its parts, or for a disk that is not there;
+    /// - Throws: `argumentUnsupported` for a name that is no limit; `invalidArg` for both a total and its parts, or for a disk that is not there;
     ///   `configUnsupported` for a burst without its limit or below it.
     package func setIOTune(
         _ disk: String, _ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil
@@ -117,7 +117,7 @@ extension DomainActor {
             }
             guard let field = IOTuneField.numbers.first(where: { $0.name == parameter.field }),
                 case .ullong(let value) = parameter.value
-            else { throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported") }
+            else { throw VireoError(.argumentUnsupported, "parameter '\(parameter.field)' not supported") }
             tune[keyPath: field.path] = value == 0 ? nil : value
         }
         let given = Set(

@@ -38,7 +38,7 @@ extension DomainActor {
         var wanted: [PerformanceEvent] = []
         for parameter in parameters {
             guard order.contains(parameter.field), case .boolean(let isEnabled) = parameter.value else {
-                throw VireoError(.invalidArg, "parameter '\(parameter.field)' not supported")
+                throw VireoError(.argumentUnsupported, "parameter '\(parameter.field)' not supported")
             }
             wanted.append(PerformanceEvent(name: parameter.field, isEnabled: isEnabled))
         }

@@ -40,7 +40,7 @@ extension DomainView {
 }
 
 extension DomainActor {
-    /// - Throws: `operationUnsupported` for a running guest; `invalidArg` for a name or value that is none.
+    /// - Throws: `operationUnsupported` for a running guest; `argumentUnsupported` for a name, `invalidArg` for a value that is none.
     package func setNUMAParameters(_ parameters: [TypedParameter], scope: ChangeScope, client: ClientIdentity? = nil) async throws
     {
         try await changeDefinition("NUMA parameters", scope, client) { definition in
@@ -87,7 +87,7 @@ extension DomainActor {
     }
 
     private static func unknown(_ parameter: TypedParameter) -> VireoError {
-        VireoError(.invalidArg, "parameter '\(parameter.field)' not supported", origin: .qemu)
+        VireoError(.argumentUnsupported, "parameter '\(parameter.field)' not supported", origin: .qemu)
     }
 
     /// - Throws: as `setNUMAParameters`.
