@@ -414,7 +414,10 @@ def run_on_default(t):
     port = 20000 + os.getpid() % 20000
     console = Console.of(host, "box")
     console.wake()
-    host.vireo("network", "forward", "add", "default", port, said[1] + ":9")
+    t.true("no domain" in host.vireo("network", "forward", "add", "default", port, "nobody:9", fails=True), "a machine that is not there")
+    t.true("no known address on network 'other'" in host.vireo("network", "forward", "add", "other", port, "box:9", fails=True),
+           "a network that it is not on")
+    host.vireo("network", "forward", "add", "default", port, "box:9")
     t.true("tcp %d to %s:9" % (port, said[1]) in host.vireo("network", "show", "default"), "it is shown")
     console.shell("(echo inside | nc -l -p 9 &) >/dev/null 2>&1")
     t.wait(lambda: ":9 " in console.shell("netstat -ltn"), 10, "the guest to listen")
