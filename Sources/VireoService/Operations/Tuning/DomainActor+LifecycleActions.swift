@@ -33,7 +33,8 @@ extension DomainActor {
     ) async throws {
         if event != .crash, action == .coredumpDestroy || action == .coredumpRestart {
             throw VireoError(
-                .configUnsupported, "Lifecycle event '\(event.word)' doesn't support '\(action.rawValue)' action", origin: .domain)
+                .configUnsupported, "Lifecycle event '\(event.word)' doesn't support '\(action.rawValue)' action", origin: .domain
+            )
         }
         if action == .renameRestart {
             throw VireoError(

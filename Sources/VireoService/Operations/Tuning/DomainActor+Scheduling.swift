@@ -122,7 +122,9 @@ extension DomainActor {
             for thread in view.emulatorThreads { try Self.pin(thread, to: cpus, what: "the emulator") }
         }
         for (number, thread) in view.ioThreads {
-            if let cpus = live.hostCPUs(ofIOThread: number) ?? everywhere { try Self.pin(thread, to: cpus, what: "I/O thread \(number)") }
+            if let cpus = live.hostCPUs(ofIOThread: number) ?? everywhere {
+                try Self.pin(thread, to: cpus, what: "I/O thread \(number)")
+            }
         }
         guard let tune = live.cpuTune else { return }
         let isLimited =
