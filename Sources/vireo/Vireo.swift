@@ -51,22 +51,16 @@ struct Vireo: AsyncParsableCommand {
     private static var arguments: [String] {
         var words: [String] = []
         while let word = JailedProgram.argument(words.count + 1) { words.append(word) }
-        return separated(words)
-    }
-
-    /// `image resize FILE -1G` is what people write, and `-1G` is no option: what follows `--` is none.
-    static func separated(_ words: [String]) -> [String] {
-        guard let last = words.last, last.first == "-", last.dropFirst().first?.isNumber ?? false, !words.contains("--"),
-            let image = words.firstIndex(of: "image"), words[image...].contains("resize")
-        else { return words }
-        return words.dropLast() + ["--", last]
+        return ImageWords.prepared(words)
     }
 
     /// Parses, runs, and turns errors into a line on standard error and an exit code.
     static func main() async {
         _ = signal(SIGPIPE, SIG_IGN)
         do {
-            var command = try parseAsRoot(arguments)
+            let words = arguments
+            if var command = ImageWords.command(words) { return try command.run() }
+            var command = try parseAsRoot(words)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

@@ -121,6 +121,26 @@ struct ConvertTests {
         }
     }
 
+    @Test("Space that was got in advance for zeros is given back", arguments: [1, 2, 5])
+    func reservedZeros(threads: Int) throws {
+        let scratch = try Scratch()
+        let (raw, copy) = (scratch.file("raw"), scratch.file("copy"))
+        // 40 MiB in one piece, of which every other 1.5 MiB is zeros.
+        var bytes = Data(count: 40 << 20)
+        for start in stride(from: 0, to: bytes.count - (3 << 19), by: 3 << 20) {
+            bytes.replaceSubrange(start..<start + (3 << 19), with: Data(repeating: 7, count: 3 << 19))
+        }
+        try bytes.write(to: URL(fileURLWithPath: raw))
+        var options = ConvertOptions(format: .raw)
+        options.threads = threads
+        let made = options
+        let source = ImageChain([try RawImage(HostFiles().open(raw, .read))])
+        try HostFiles().replace(copy) { try ImageConvert(source, to: $0, made).run() }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: copy)) == bytes)
+        let taken = try HostFiles().open(copy, .read).allocatedBytes()
+        #expect(taken <= 22 << 20, "\(taken)")
+    }
+
     @Test("A raw copy has the same bytes, and holes for zeros")
     func raw() throws {
         let scratch = try Scratch()

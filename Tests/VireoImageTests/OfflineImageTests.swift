@@ -29,6 +29,25 @@ struct OfflineImageTests {
         return images
     }
 
+    @Test("Who looks at headers only is told all of them, and can read and change nothing")
+    func headersOnly() throws {
+        let scratch = try Scratch()
+        let image = try chain(scratch, 2)[1]
+        var context = image.context(.write)
+        context.readsHeadersOnly = true
+        do {
+            let opened = try ImageChain.open(image.path, format: .qcow2, context)
+            let top = try #require(opened.top as? QCOW2Image)
+            #expect(opened.layers.count == 2 && opened.virtualSize == 4 << 20)
+            #expect(throws: ImageError.self) { try opened.bytes(at: 0, count: 512) }
+            #expect(throws: ImageError.self) { try top.check() }
+            #expect(throws: ImageError.self) { try top.createSnapshot("one") }
+            #expect(throws: ImageError.self) { try [1].withUnsafeBytes { try top.write($0, at: 0, below: opened.below()) } }
+        }
+        #expect(try image.info().map(\.virtualSize) == [4 << 20, 4 << 20])
+        #expect(try image.check().corruptions == 0)
+    }
+
     @Test("A chain is made, told, committed, pulled, rebased, grown and copied")
     func all() async throws {
         let scratch = try Scratch()

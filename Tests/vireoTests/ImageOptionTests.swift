@@ -32,19 +32,36 @@ struct ImageOptionTests {
     }
 
     @Test(
-        "A size behind -- is what people write without it",
+        "A negative size goes behind --, and --json is --output=json",
         arguments: [
             (["image", "resize", "a", "-1G"], ["image", "resize", "a", "--", "-1G"]),
             (
-                ["--json", "image", "resize", "--shrink", "a", "-512"],
-                ["--json", "image", "resize", "--shrink", "a", "--", "-512"]
+                ["--root", "r", "image", "resize", "--shrink", "a", "-512"],
+                ["--root", "r", "image", "resize", "--shrink", "a", "--", "-512"]
             ),
+            (["--json", "image", "info", "a"], ["image", "info", "--output=json", "a"]),
+            (["image", "check", "a", "--json"], ["image", "check", "--output=json", "a"]),
+            (["image", "info", "--", "--json"], ["image", "info", "--", "--json"]), (["--json", "ls"], ["--json", "ls"]),
             (["image", "resize", "a", "--", "-1G"], ["image", "resize", "a", "--", "-1G"]),
             (["image", "resize", "a", "-q"], ["image", "resize", "a", "-q"]),
             (["image", "info", "-1"], ["image", "info", "-1"]),
             (["volume", "resize", "-1"], ["volume", "resize", "-1"]), ([], []),
         ] as [([String], [String])])
-    func negativeSizes(words: [String], parsed: [String]) { #expect(Vireo.separated(words) == parsed) }
+    func prepared(words: [String], parsed: [String]) { #expect(ImageWords.prepared(words) == parsed) }
+
+    @Test("A command on an image is parsed by itself, except where there is help to be given or something is wrong")
+    func alone() {
+        #expect(ImageWords.command(["image", "info", "--output=json", "-U", "a"]) is ImageInfoCommand)
+        #expect(ImageWords.command(["image", "convert", "-O", "qcow2", "a", "b"]) is ImageConvertCommand)
+        for words in [
+            ["image", "info"], ["image", "info", "--help"], ["image", "info", "-h"], ["image", "what", "a"], ["image"],
+            ["ls", "a", "b"],
+            ["image", "info", "--version"], ["image", "info", "--nonsense", "a"], ["image", "compare", "a", "b", "c"],
+            ["image", "info", "--generate-completion-script", "bash"],
+        ] {
+            #expect(ImageWords.command(words) == nil, "\(words)")
+        }
+    }
 
     @Test(
         "An image may be named as QEMU names files",

@@ -61,6 +61,8 @@ package struct OpenContext: Sendable {
     package var policy: ImagePolicy
     package var limits: ImageLimits
     package var access: FileAccess
+    /// Only what headers say is wanted, as for `ImageInfo`: tables are not read, and what would need them throws `invalidArgument`.
+    package var readsHeadersOnly = false
 
     package init(
         files: any FileProvider = HostFiles(), policy: ImagePolicy, limits: ImageLimits = ImageLimits(),

@@ -22,7 +22,10 @@ package enum BackingName: Hashable, Sendable {
 
     /// What stands before the first colon, unless a slash comes first (path_has_protocol).
     private static func scheme(_ name: String) -> String? {
-        guard let end = name.firstIndex(where: { $0 == ":" || $0 == "/" }), name[end] == ":" else { return nil }
+        let bytes = name.utf8
+        guard let end = bytes.firstIndex(where: { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "/") }),
+            bytes[end] == UInt8(ascii: ":")
+        else { return nil }
         return String(name[..<end])
     }
 

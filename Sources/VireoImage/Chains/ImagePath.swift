@@ -5,8 +5,8 @@
 package enum ImagePath {
     /// `name` as seen from the image at `image`: itself if absolute, beside the image otherwise.
     package static func joined(_ name: String, to image: String) -> String {
-        if name.hasPrefix("/") { return name }
-        guard let slash = image.lastIndex(of: "/") else { return name }
+        if name.utf8.first == UInt8(ascii: "/") { return name }
+        guard let slash = image.utf8.lastIndex(of: UInt8(ascii: "/")) else { return name }
         return image[...slash] + name
     }
 }

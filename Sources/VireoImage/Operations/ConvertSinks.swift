@@ -13,6 +13,8 @@ final class RawSink: ConvertSink {
     /// Bytes of one write from which on it pays to get space first: on ext4 that takes a third off a write of 1 MiB, which then no longer
     /// reserves block by block.
     private static let expected = 512 << 10
+    /// What is got in advance of the data that follows.
+    private let ahead = Mutex(Ahead())
     /// Whether the file system may share the blocks of source and target.
     fileprivate let shares: Atomic<Bool>
 
@@ -24,11 +26,44 @@ final class RawSink: ConvertSink {
 
     func lane(capacity: Int) throws -> any ConvertLane { Lane(self, capacity) }
 
+    private struct Ahead {
+        /// Bytes that are asked for at a time; 0 where that turned out to be slow or to be too much.
+        var window: UInt64 = 64 << 20
+        /// The stretch that there is space for.
+        var range: Range<UInt64> = 0..<0
+    }
+
+    /// A call that takes longer waits for the file system's journal, as it does while others flush.
+    private static let slow = Duration.milliseconds(4)
+
+    func expect(_ piece: Stretch) throws -> Range<UInt64>? {
+        ahead.withLock { state in
+            if let data = piece.data, data.upperBound > state.range.upperBound, piece.end > state.range.upperBound {
+                reserve(data, &state)
+            }
+            let reserved = state.range.clamped(to: piece.start..<piece.end)
+            return reserved.isEmpty ? nil : reserved
+        }
+    }
+
+    /// Gets space for data that is about to be copied, as far as the window reaches. A wish: what there is no space for may be zeros in part,
+    /// and fit when it is written.
+    private func reserve(_ data: Range<UInt64>, _ state: inout Ahead) {
+        guard state.window > 0, !shares.load(ordering: .relaxed) else { return }
+        let from = max(data.lowerBound, state.range.upperBound)
+        let wanted = from..<max(from, min(data.upperBound, size, from &+ state.window))
+        let began = ContinuousClock.now
+        guard (try? file.expectWrite(wanted)) != nil else { return state.window = 0 }
+        if ContinuousClock.now - began > Self.slow { state.window = 0 }
+        state.range = from == state.range.upperBound ? state.range.lowerBound..<wanted.upperBound : wanted
+    }
+
     private final class Lane: ConvertLane {
         let sink: RawSink
         let buffer: UnsafeMutableRawBufferPointer
         var count = 0
         var start: UInt64 = 0
+        var reserved: Range<UInt64>?
 
         init(_ sink: RawSink, _ capacity: Int) {
             self.sink = sink
@@ -60,15 +95,26 @@ final class RawSink: ConvertSink {
             return true
         }
 
-        func prepare(_ piece: Stretch) throws { start = piece.start }
+        func prepare(_ piece: Stretch) throws { (start, reserved) = (piece.start, piece.reserved) }
         func place(_ piece: Stretch) throws {}
 
         func write() throws {
+            var done = start
             try RawBytes.runs(UnsafeRawBufferPointer(rebasing: buffer[..<count]), zeros: sink.sparse) { run in
-                let offset = start + UInt64(run.lowerBound)
-                if run.count >= RawSink.expected { try sink.file.expectWrite(offset..<offset + UInt64(run.count)) }
+                let offset = start + UInt64(run.lowerBound), end = offset + UInt64(run.count)
+                try giveBack(done..<offset)
+                done = end
+                let isReserved = reserved.map { $0.contains(offset) && end <= $0.upperBound } ?? false
+                if run.count >= RawSink.expected, !isReserved { try sink.file.expectWrite(offset..<end) }
                 try sink.file.write(UnsafeRawBufferPointer(rebasing: buffer[run]), at: offset)
             }
+            try giveBack(done..<start + UInt64(count))
+        }
+
+        /// Leaves a hole where space was got in advance for what turned out to be zeros.
+        private func giveBack(_ zeros: Range<UInt64>) throws {
+            guard let range = reserved?.clamped(to: zeros), !range.isEmpty else { return }
+            try sink.file.zero(range, .punchHole)
         }
     }
 }

@@ -26,11 +26,13 @@ package struct ImageBench: Hashable, Sendable {
     package func run(on disk: ImageChain, progress: ImageProgress = ImageProgress()) throws {
         let size = disk.virtualSize
         guard length > 0, UInt64(length) <= size, start <= size - UInt64(length) else {
-            throw ImageError(.invalidArgument, "its disk of \(size) bytes has no room for such a request", path: disk.top.files.first?.path)
+            throw ImageError(
+                .invalidArgument, "its disk of \(size) bytes has no room for such a request", path: disk.top.files.first?.path)
         }
         let writable = disk.top as? any WritableDiskImage
         guard pattern == nil || writable != nil else {
-            throw ImageError(.unsupported, "images of format '\(disk.top.format)' are only read", path: disk.top.files.first?.path)
+            throw ImageError(
+                .unsupported, "images of format '\(disk.top.format)' are only read", path: disk.top.files.first?.path)
         }
         progress.begin(total: requests)
         let steps = Mutex(Steps(number: 0, offset: start))

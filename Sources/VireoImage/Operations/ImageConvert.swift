@@ -145,7 +145,13 @@ package final class ImageConvert: Sendable {
                 let reader = ExtentReader()
                 while !stopping.load(ordering: .relaxed) {
                     try progress.check()
-                    guard let piece = try walk.withLock({ try $0.next(source, length: length) }) else { break }
+                    let next = try walk.withLock { walk in
+                        guard var piece = try walk.next(source, length: length) else { return Stretch?.none }
+                        let reserved = try sink.expect(piece)
+                        piece.reserved = reserved
+                        return piece
+                    }
+                    guard let piece = next else { break }
                     let count = Int(piece.end - piece.start)
                     if try lane.share(piece) {
                         progress.advance(to: piece.end)
@@ -213,6 +219,7 @@ package final class ImageConvert: Sendable {
                 let end = min(start + length, size)
                 var parts: [Stretch.Part] = []
                 var holdsSomething = false
+                var data: Range<UInt64>?
                 while position < end {
                     let extent = try holes.refined(
                         isShallow && !hidesBacking
@@ -220,6 +227,8 @@ package final class ImageConvert: Sendable {
                             : try source.extent(at: position, limit: size - position).extent)
                     switch extent.content {
                     case .unallocated: break
+                    case .data where position + extent.length > end:
+                        (holdsSomething, data) = (true, position..<position + extent.length)
                     case .zero: if isShallow || writesZeros { holdsSomething = true }
                     default: holdsSomething = true
                     }
@@ -235,7 +244,8 @@ package final class ImageConvert: Sendable {
                 }
                 if holdsSomething {
                     defer { number += 1 }
-                    return Stretch(number: number, start: start, end: end, parts: parts, isShallow: isShallow)
+                    return Stretch(
+                        number: number, start: start, end: end, parts: parts, isShallow: isShallow, data: data)
                 }
             }
             return nil
@@ -256,14 +266,25 @@ struct Stretch: Sendable {
     /// They cover the piece, in order.
     var parts: [Part]
     var isShallow: Bool
+    /// The data that the last part is the beginning of, to where it ends behind the piece; nil where it ends within.
+    var data: Range<UInt64>?
+    /// What of the piece the sink got space for in advance.
+    var reserved: Range<UInt64>?
 }
 
 /// Where copied data goes.
 protocol ConvertSink: AnyObject, Sendable {
     /// Whether `place` is called at all: alone, in the order of the disk.
     var placesInOrder: Bool { get }
+    /// Called with each piece, alone and in the order of the disk, before a thread goes on with it: what of it there is space for now.
+    func expect(_ piece: Stretch) throws -> Range<UInt64>?
     /// What one thread needs, with a buffer of `capacity` bytes.
     func lane(capacity: Int) throws -> any ConvertLane
+}
+
+extension ConvertSink {
+    /// Nearly all take space as they go.
+    func expect(_ piece: Stretch) throws -> Range<UInt64>? { nil }
 }
 
 /// One thread's way into a target. Called in the order share, and where that was not possible fill, prepare, place, write.

@@ -42,7 +42,11 @@ package struct OfflineImage: Hashable, Sendable {
     }
 
     /// Every layer, the top one first.
-    package func info() throws -> [ImageInfo] { try open().layers.map(ImageInfo.init) }
+    package func info() throws -> [ImageInfo] {
+        var context = context(.read)
+        context.readsHeadersOnly = true
+        return try ImageChain.open(path, format: format, context).layers.map(ImageInfo.init)
+    }
 
     // MARK: New images
 

@@ -15,8 +15,10 @@ struct ImageBenchCommand: ParsableCommand {
     @Option(name: [.customShort("d"), .customLong("depth")], help: "Requests at once, up to 64.") var depth = 64
     @Option(name: [.customShort("s"), .customLong("buffer-size")], help: "Bytes of a request.")
     var length = ImageSize(bytes: 4096)
-    @Option(name: [.customShort("o"), .customLong("offset")], help: "Where the first one begins.") var offset = ImageSize(bytes: 0)
-    @Option(name: [.customShort("S"), .customLong("step-size")], help: "Bytes from one to the next; by default those of a request.")
+    @Option(name: [.customShort("o"), .customLong("offset")], help: "Where the first one begins.") var offset = ImageSize(
+        bytes: 0)
+    @Option(
+        name: [.customShort("S"), .customLong("step-size")], help: "Bytes from one to the next; by default those of a request.")
     var step: ImageSize?
 
     @Flag(name: [.customShort("w"), .customLong("write")], help: "Write instead of reading.") var writes = false

@@ -44,10 +44,7 @@ struct ImageOptions: ParsableArguments {
 
     @OptionGroup var within: WithinOptions
 
-    @Option(name: .long, help: ArgumentHelp("human or json; --json is the same.", valueName: "kind"))
-    var output: ImageOutput?
-
-    @ParentCommand var parent: Vireo
+    @OptionGroup var output: OutputOptions
 
     @Flag(
         name: .customLong("image-opts"),
@@ -60,8 +57,7 @@ struct ImageOptions: ParsableArguments {
         if imageOptions, format != nil { throw ValidationError("with --image-opts the format is stated by driver=, not by -f") }
     }
 
-    /// `--json` is an option of the root command, before or behind the names of the others.
-    var wantsJSON: Bool { parent.global.json || output == .json }
+    var wantsJSON: Bool { output.wantsJSON }
 
     func context(_ access: FileAccess = .read, files: HostFiles = HostFiles()) -> OpenContext {
         OpenContext(files: files, policy: within.policy, access: access == .read && forceShare ? .readUnsafely : access)
@@ -89,6 +85,14 @@ struct ImageOptions: ParsableArguments {
         let address = try address(text)
         return try ImageChain.open(address.path, format: address.format, context(access, files: files), layers: layers)
     }
+}
+
+/// How a command answers. `ImageWords` makes `--output=json` of `--json`.
+struct OutputOptions: ParsableArguments {
+    @Option(name: .customLong("output"), help: ArgumentHelp("human or json; --json is the same.", valueName: "kind"))
+    var kind: ImageOutput?
+
+    var wantsJSON: Bool { kind == .json }
 }
 
 /// qemu-img's `--object`, which describes secrets for encrypted images. It is taken, so that command lines that have it do not fail for

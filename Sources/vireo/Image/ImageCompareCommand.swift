@@ -27,6 +27,7 @@ struct ImageCompareCommand: ParsableCommand {
     var imageOptions = false
 
     @OptionGroup var secrets: SecretOptions
+    @OptionGroup(visibility: .hidden) var output: OutputOptions
 
     @OptionGroup var progress: ProgressOptions
 

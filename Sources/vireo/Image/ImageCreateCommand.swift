@@ -32,6 +32,7 @@ struct ImageCreateCommand: ParsableCommand {
 
     @OptionGroup var within: WithinOptions
     @OptionGroup var secrets: SecretOptions
+    @OptionGroup(visibility: .hidden) var output: OutputOptions
 
     @Argument(help: "The file to make.", completion: .file())
     var path: String?

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
+import SystemPackage
 import VireoImage
 
 /// Which file system of an image is meant, and where in it.
@@ -84,7 +86,7 @@ struct ImageListCommand: ParsableCommand {
         let system = try options.fileSystem()
         let entry = try system.entry(at: directory)
         let entries = entry.kind == .directory ? try system.entries(in: entry).sorted { $0.name < $1.name } : [entry]
-        try FileHandle.standardOutput.write(contentsOf: try JSONEncoder().encode(entries))
+        try FileDescriptor.standardOutput.writeAll(try JSONEncoder().encode(entries))
     }
 
     /// As `ls -l` shows it, as far as the file system tells.
@@ -118,11 +120,11 @@ struct ImageCatCommand: ParsableCommand {
     func run() throws {
         try reportingImageErrors {
             guard options.isInJail else {
-                return try options.read("cat", file) { try FileHandle.standardOutput.write(contentsOf: Data($0)) }
+                return try options.read("cat", file) { _ = try FileDescriptor.standardOutput.writeAll($0) }
             }
             let system = try options.fileSystem()
             try system.read(try system.entry(at: file)) { bytes in
-                try FileHandle.standardOutput.write(contentsOf: Data(bytes))
+                try FileDescriptor.standardOutput.writeAll(bytes)
             }
         }
     }

@@ -19,7 +19,11 @@ struct ImageInfoCommand: ParsableCommand {
 
     func run() throws {
         try reportingImageErrors {
-            let chain = try options.open(path, layers: backingChain ? .max : 1)
+            let address = try options.address(path)
+            var context = options.context()
+            context.readsHeadersOnly = true
+            let chain = try ImageChain.open(
+                address.path, format: address.format, context, layers: backingChain ? .max : 1)
             let layers = try chain.layers.map { try ImageInfo($0) }
             if options.wantsJSON {
                 (backingChain ? JSONValue.array(layers.map(\.json)) : layers.first?.json ?? .null).print()

@@ -14,7 +14,7 @@ struct ImageTreeCommand: ParsableCommand {
             is no longer what it was tells that the file was changed.
             """)
 
-    @ParentCommand var parent: Vireo
+    @OptionGroup var output: OutputOptions
 
     @Flag(name: .long, help: "Show fingerprints; --json always does.")
     var fingerprints = false
@@ -27,7 +27,7 @@ struct ImageTreeCommand: ParsableCommand {
     func run() throws {
         try reportingImageErrors {
             let tree = try ImageTree(directory: directory, OpenContext(policy: within.policy, access: .readUnsafely))
-            if parent.global.json { return tree.json.print() }
+            if output.wantsJSON { return tree.json.print() }
             for root in tree.roots { print(root, prefix: "", isLast: true, isRoot: true) }
         }
     }

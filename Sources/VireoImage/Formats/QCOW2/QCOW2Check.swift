@@ -124,6 +124,6 @@ extension QCOW2Core {
 extension QCOW2Image {
     /// Walks all tables and holds them against the refcounts. Changes nothing.
     package func check(progress: ImageProgress = ImageProgress()) throws -> QCOW2CheckReport {
-        try locked { core in try naming(file.path) { try core.check(progress: progress) } }
+        try withTables { core in try naming(file.path) { try core.check(progress: progress) } }
     }
 }

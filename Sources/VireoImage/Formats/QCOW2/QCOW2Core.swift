@@ -18,11 +18,17 @@ final class QCOW2Core {
     private var clock: UInt64 = 0
     let unpacker: ExtentReader
 
-    init(file: any ImageFile, dataFile: any ImageFile, header: QCOW2Header, limits: ImageLimits) throws {
+    /// Whether the L1 table was read, which all else begins with.
+    let hasTables: Bool
+
+    init(
+        file: any ImageFile, dataFile: any ImageFile, header: QCOW2Header, limits: ImageLimits, readsTables: Bool = true
+    ) throws {
         (self.file, self.dataFile, self.header, self.limits) = (file, dataFile, header, limits)
         geometry = QCOW2Geometry(header)
         unpacker = ExtentReader()
-        l1 = try QCOW2Core.words(file, at: header.l1Offset, count: Int(header.l1Size))
+        hasTables = readsTables
+        l1 = readsTables ? try QCOW2Core.words(file, at: header.l1Offset, count: Int(header.l1Size)) : []
     }
 
     /// Reads big-endian words; those past the end of the file are zero, as QEMU takes them.

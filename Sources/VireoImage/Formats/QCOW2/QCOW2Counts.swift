@@ -97,7 +97,9 @@ struct QCOW2Counts {
             let end = min(range.upperBound, (index / 64 + 1) * 64)
             let mask = (end - index == 64 ? UInt64.max : (1 << UInt64(end - index)) - 1) << UInt64(index % 64)
             // Used a second time: bits do not do.
-            if bits[place * Self.wordsPerChunk + index / 64] & mask != 0 { return increaseBytes(number, index..<range.upperBound) }
+            if bits[place * Self.wordsPerChunk + index / 64] & mask != 0 {
+                return increaseBytes(number, index..<range.upperBound)
+            }
             bits[place * Self.wordsPerChunk + index / 64] |= mask
             index = end
         }
@@ -141,7 +143,8 @@ struct QCOW2Counts {
             case .bits(let place):
                 for index in 0..<count {
                     let bit = start + index
-                    counts[index] = UInt32(truncatingIfNeeded: bits[place * Self.wordsPerChunk + bit / 64] >> UInt64(bit % 64) & 1)
+                    counts[index] = UInt32(
+                        truncatingIfNeeded: bits[place * Self.wordsPerChunk + bit / 64] >> UInt64(bit % 64) & 1)
                 }
             case .bytes(let place):
                 for index in 0..<count {

@@ -12,7 +12,7 @@ package final class QCOW2Image: DiskImage, @unchecked Sendable {
     package let file: any ImageFile
     package let format = ImageFormat.qcow2
 
-    /// Reads the header and the L1 table of `file`. Refuses encryption, and an external data file unless the policy allows it.
+    /// Reads the header and the L1 table of `file`, or the header alone where the context says so. Refuses encryption, and an external data file unless the policy allows it.
     package init(_ file: any ImageFile, _ context: OpenContext) throws {
         self.file = file
         core = try naming(file.path) {
@@ -26,7 +26,8 @@ package final class QCOW2Image: DiskImage, @unchecked Sendable {
                 guard let name = header.dataFileName else { throw ImageError.corrupt("it does not name its data file") }
                 dataFile = try context.openPart(name, of: file)
             }
-            return try QCOW2Core(file: file, dataFile: dataFile, header: header, limits: context.limits)
+            return try QCOW2Core(
+                file: file, dataFile: dataFile, header: header, limits: context.limits, readsTables: !context.readsHeadersOnly)
         }
     }
 
@@ -55,13 +56,23 @@ package final class QCOW2Image: DiskImage, @unchecked Sendable {
         try lock.withLock { try body(core) }
     }
 
+    /// As `locked`, for what needs the tables.
+    func withTables<R>(_ body: (QCOW2Core) throws -> R) throws -> R {
+        try locked { core in
+            guard core.hasTables else {
+                throw ImageError(.invalidArgument, "only its header was opened", path: file.path)
+            }
+            return try body(core)
+        }
+    }
+
     package var header: QCOW2Header { locked { $0.header } }
     /// The header, for who is inside `locked`.
     var lockedHeader: QCOW2Header { core.header }
 
     /// Runs `body` with the writer, alone. The first call readies the image for changes.
     func writing<R>(despiteCorruption: Bool = false, _ body: (QCOW2Writer) throws -> R) throws -> R {
-        try locked { core in
+        try withTables { core in
             try naming(file.path) {
                 if writer == nil { writer = try QCOW2Writer(core, despiteCorruption: despiteCorruption) }
                 guard let writer else { throw ImageError(.io, "it is not ready for changes") }
@@ -78,7 +89,7 @@ package final class QCOW2Image: DiskImage, @unchecked Sendable {
     }
 
     package func extent(at offset: UInt64, limit: UInt64) throws -> Extent {
-        try locked { try $0.extent(at: offset, limit: limit) }
+        try withTables { try $0.extent(at: offset, limit: limit) }
     }
 }
 
