@@ -126,6 +126,9 @@ def events_and_files(t):
     domain.blockCommit("vda", None, None, 0, libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE | libvirt.VIR_DOMAIN_BLOCK_COMMIT_SHALLOW)
     t.wait(lambda: ("target", "vda", 4, 3) in seen, 10, "the event that it is ready")
     t.raises(libvirt.VIR_ERR_BLOCK_COPY_ACTIVE, domain.blockPull, "vda", 0, 0)
+    # It would end with QEMU, and nobody would know.
+    t.raises(libvirt.VIR_ERR_OPERATION_INVALID, domain.save, t.path("events.save"))
+    t.raises(libvirt.VIR_ERR_OPERATION_INVALID, domain.managedSave, 0)
     domain.blockJobAbort("vda", libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
     t.wait(lambda: {("path", images[2], 4, 0), ("target", "vda", 4, 0)} <= set(seen), 10, "the events of the end; now %s" % seen)
     t.equal([entry[3] for entry in seen if entry[0] == "target"], [3, 0])
@@ -262,6 +265,8 @@ def pull(t):
         host.virsh("backup-begin", "pulled", t.path("backup.xml"))
         t.true("<domainbackup mode='pull'>" in host.virsh("backup-dumpxml", "pulled"), "the backup's XML")
         monitor_io(host, "pulled", "write -P 0x71 0 64k")
+        host.virsh("save", "pulled", t.path("pulled.save"), fails=True)
+        host.virsh("checkpoint-create-as", "pulled", "beside%d" % restarts)
         said = tool("qemu-io", "-r", "-f", "raw", "-c", "read -P 16 0 64k", "nbd+unix:///vda?socket=" + socket)
         t.true("verification failed" not in said, said)
         if restarts:
@@ -269,6 +274,9 @@ def pull(t):
             t.wait(lambda: "Backup" in host.virsh("domjobinfo", "pulled"), 5, "the backup to be taken over")
         host.virsh("domjobabort", "pulled")
         t.wait(lambda: "None" in host.virsh("domjobinfo", "pulled"), 10, "the backup to be over")
+        ended = [host.virsh("domjobinfo", "pulled", "--completed", *options) for options in (["--keep-completed"], [], [])]
+        t.equal(["Completed" in said for said in ended], [True, True, False], "how it ended is told once, unless it is kept")
+        t.true("Temporary disk space total" in ended[0] and "Data total" not in ended[0], ended[0])
         t.true(not os.path.exists(socket) and not os.path.exists(scratch), "nothing is left")
         monitor_io(host, "pulled", "write -P 16 0 64k")
     host.virsh("backup-dumpxml", "pulled", fails=True)

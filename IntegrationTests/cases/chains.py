@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -211,6 +212,62 @@ def move(t):
         t.true(machine.name + "-other" in text, "who needs the base: " + text)
 
 
+@test("vireo chain move: layers below the top, and whole chains, of a machine that is off; what stands on them goes along", seconds=120)
+def move_layers(t):
+    host = t.daemon()
+    machine = Machine(t, host, "deep", 1)
+    machine.go("running")
+    for number in range(3):
+        machine.write()
+        machine.take("external disk", "s%d" % number)
+    machine.revert("s1")
+    machine.write()
+    machine.take("external disk", "branch")
+    machine.go("running")
+    machine.write()
+    chain, place = layers_of(machine), t.path("elsewhere")
+    os.mkdir(place)
+    os.chmod(place, 0o777)
+
+    def moved(path):
+        return os.path.join(place, os.path.basename(path))
+
+    # The layer on which two branches stand.
+    shared = next(path for path in chain if path.endswith("vda.s0"))
+    text = host.vireo("chain", "move", "deep", "vda", place, "--layer", shared, fails=True)
+    t.true("running guest" in text, text)
+    machine.go("off")
+    t.true("no layer" in host.vireo("chain", "move", "deep", "vda", place, "--layer", place, fails=True), "another file")
+    plan = json.loads(host.vireo("chain", "move", "deep", "vda", place, "--layer", shared, "--dry-run", "--json"))
+    t.true(moved(shared) in plan["written"] and plan["removed"] == [shared], "what would be done: %s" % plan)
+    for place_of_crash, taken in (("chain-move:copy", False), ("chain-move:switch", True)):
+        host.stop()
+        host.environment["VIREO_CRASH_AT"] = place_of_crash
+        host.start()
+        del host.environment["VIREO_CRASH_AT"]
+        host.run([t.program("vireo"), "--root", host.root, "chain", "move", "deep", "vda", place, "--layer", shared])
+        t.equal(host.process.wait(20), -signal.SIGKILL, "the daemon died at " + place_of_crash)
+        host.start()
+        host.virsh("desc", "deep", "--config", "seen", seconds=60)
+        t.equal((os.path.exists(shared), os.path.exists(moved(shared))), (not taken, taken))
+        t.equal(layers_of(machine), [moved(path) if taken and path == shared else path for path in chain])
+        machine.check("after a crash at " + place_of_crash)
+    host.vireo("chain", "move", "deep", "vda", t.path("all"), "--all", fails=True)
+    os.mkdir(t.path("all"))
+    os.chmod(t.path("all"), 0o777)
+    host.vireo("chain", "move", "deep", "vda", t.path("all"), "--all")
+    t.equal(layers_of(machine), [os.path.join(t.path("all"), os.path.basename(path)) for path in chain])
+    machine.check("after moving everything")
+    host.virsh("start", "deep")
+    # Each point is where it was, on either branch.
+    for snapshot in ("s0", "s1", "branch", "s2"):
+        machine.revert(snapshot)
+    for snapshot in ("s0", "s1", "branch", "s2"):
+        machine.delete(snapshot)
+    machine.go("off")
+    t.equal(len(layers_of(machine)), 1)
+
+
 def _inactive(t, host, machine, path):
     """The machine's definition with another image for its disk, in a file."""
     machine.go("off")
@@ -317,7 +374,19 @@ def difference(t):
     t.true("the same" in host.vireo("snapshot", "diff", "box", "inside", "inside"), "nothing differs")
     host.vireo("snapshot", "diff", "box", "nothing", fails=True)
     machine.go("running")
-    text = host.vireo("snapshot", "diff", "box", "inside", fails=True)
-    t.true("take a snapshot" in text, text)
+    top = machine.source("vda")
     t.true("/etc/fresh" in host.vireo("snapshot", "diff", "box", "inside", "--pause"), "with a pause")
-    t.equal(machine.state, "running")
+    t.true("/etc/fresh" in host.vireo("snapshot", "diff", "box", "inside"), "while it runs")
+    names = host.virsh("snapshot-list", "box", "--name").split()
+    t.equal((machine.state, machine.source("vda"), sorted(names)), ("running", top, ["before", "inside"]))
+    machine.check_files()
+    # Cut short, the next daemon puts it right.
+    host.stop()
+    host.environment["VIREO_CRASH_AT"] = "snapshot-create:end"
+    host.start()
+    del host.environment["VIREO_CRASH_AT"]
+    host.run([t.program("vireo"), "--root", host.root, "snapshot", "diff", "box", "inside"])
+    t.equal(host.process.wait(20), -signal.SIGKILL, "the daemon died")
+    host.start()
+    t.wait(lambda: len(host.virsh("snapshot-list", "box", "--name").split()) == 2, 20, "the snapshot of the comparison to go")
+    t.equal((machine.state, machine.source("vda")), ("running", top))

@@ -25,7 +25,7 @@ from harness.machine import KINDS, Machine, check_image, run
 ALL = os.environ.get("VIREO_CRASHES") == "all"
 EVERY = 1 if ALL else 9
 VICTIMS = ("vireod", "QEMU", "both")
-# Places of things that have no images; they have tests of their own.
+# Places of things that have no chains of their own, or that a guest passes that was started anew: they have tests of their own.
 ELSEWHERE = ("network-", "backup-", "offline-", "update-interface:", "image:")
 
 

@@ -5,6 +5,8 @@ import itertools
 import json
 import os
 import signal
+import sqlite3
+import threading
 import xml.etree.ElementTree as ElementTree
 
 import libvirt
@@ -292,6 +294,58 @@ def full_disk(t):
     os.remove(filler)
     machine.delete("s")
     machine.check_files()
+    machine.remove()
+
+
+@test("What was done and cannot be stored is told, tried again, and holds a guest that would write another image than is known",
+      seconds=180)
+def not_stored(t):
+    host = t.daemon()
+    machine = Machine(t, host, "unstored", 1)
+    machine.go("running")
+    machine.write()
+    for place, command in (("layer-merge:pivoted", ("snapshot-delete", machine.name, "s")),
+                           ("block-job:pivoting", ("blockjob", machine.name, "vda", "--pivot"))):
+        machine.take("external disk", "s")
+        overlay = machine.source("vda")
+        if "pivot" in command[-1]:
+            machine.virsh("snapshot-delete", machine.name, "s", "--metadata")
+            machine.virsh("blockcommit", machine.name, "vda", "--active", "--wait")
+        host.stop()
+        host.environment.update(VIREO_CRASH_AT=place, VIREO_CRASH_HOW="stop")
+        host.start()
+        said = []
+        client = threading.Thread(target=lambda: said.append(host.run(["virsh", "-q", "-c", host.uri, *command], seconds=60)))
+        client.start()
+
+        def stopped():
+            with open("/proc/%d/stat" % host.pid, encoding="utf-8") as file:
+                return file.read().rpartition(")")[2].split()[0] == "T"
+
+        t.wait(stopped, 30, "the daemon to be at " + place)
+        # Nobody else gets to write.
+        store = sqlite3.connect(os.path.join(host.root, "state", "vireo.db"), isolation_level=None)
+        store.execute("BEGIN IMMEDIATE")
+        os.kill(host.pid, signal.SIGCONT)
+        client.join(60)
+        t.true(said and said[0][0] != 0 and "tried again" in said[0][1], "the client is told: %r" % said)
+        if place.startswith("layer"):
+            t.equal(machine.virsh("domstate", machine.name, "--reason"), "paused (creating snapshot)")
+            t.true("error" in machine.virsh("domcontrol", machine.name), "the state of control")
+            t.true("tried again" in host.vireo("show", machine.name), "what people see")
+            t.true("put right" in machine.virsh("resume", machine.name, fails=True, seconds=60), "it is not let go")
+        store.execute("ROLLBACK")
+        store.close()
+        t.wait(lambda: machine.state == "running" and machine.source("vda") != overlay and not machine.names(), 40,
+               "it to go on by itself")
+        for name in ("VIREO_CRASH_AT", "VIREO_CRASH_HOW"):
+            del host.environment[name]
+        machine.check("after " + place)
+        machine.write()
+        if os.path.exists(overlay):
+            t.true(place.startswith("block-job"), "a deletion removes what it merged")
+            os.remove(overlay)
+    t.true("ok" in machine.virsh("domcontrol", machine.name), "all is well again")
     machine.remove()
 
 

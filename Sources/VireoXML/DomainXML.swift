@@ -78,7 +78,7 @@ package enum DomainXML {
         let unknown = leftovers.filter { leftover in !foreign.contains { $0.path == leftover.path } }.map(\.path)
         if validate, let first = unknown.first {
             throw VireoError(
-                .xmlInvalidSchema, "XML document failed to validate against schema: \(first) is unknown", origin: .xml)
+                .xmlInvalidSchema, "\(first) is unknown", origin: .xml)
         }
         return leftovers.map(\.path)
     }

@@ -72,6 +72,23 @@ struct CatchUpTests {
         #expect(copy.seconds < 60)
     }
 
+    @Test(
+        "One that only creeps nearer is given up within a minute, and one that halves what is left is not",
+        arguments: [0.85, 0.45])
+    func creeping(factor: Double) {
+        var (catchUp, left, givenUpAt) = (CatchUp(), Double(256 << 20), Double?.none)
+        #expect(catchUp.step(.init(done: 0, total: 1 << 30, writes: .init(), seconds: 0)) == .wait)
+        for second in 0..<120 where givenUpAt == nil {
+            if second % 20 == 19 { left *= factor }
+            let writes = PivotThrottle.Count(requests: UInt64(second) * 100, bytes: UInt64(second) << 20, nanoseconds: 0)
+            let step = catchUp.step(
+                .init(done: 2 << 30, total: 2 << 30 + UInt64(left), writes: writes, seconds: Double(second)))
+            if step == .giveUp { givenUpAt = Double(second) }
+        }
+        #expect((givenUpAt == nil) == (factor < 0.5))
+        if let givenUpAt { #expect(givenUpAt < 60) }
+    }
+
     @Test("However long the first pass takes, nothing is done")
     func firstPass() {
         var catchUp = CatchUp()

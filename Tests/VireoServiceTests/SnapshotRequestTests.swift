@@ -74,7 +74,8 @@ struct SnapshotRequestTests {
                 "<disks><disk name='vda'><source file='/o'/></disk><disk name='vdb'><source file='/o'/></disk></disks>", 16,
                 .running
             ),
-            ("<memory snapshot='no'/>", 0, .running),
+            ("<disks><disk name='vda' snapshot='internal'><source file='/o'/></disk></disks>", 0, .shutOff),
+            ("<disks><disk name='vda' snapshot='no'><source file='/o'/></disk></disks>", 16, .running),
         ])
     func refused(inside: String, flags: UInt32, state: DomainState) throws {
         let error = #expect(throws: VireoError.self) {
@@ -93,13 +94,16 @@ struct SnapshotRequestTests {
         #expect(error?.code == .xmlError)
     }
 
-    @Test("A live snapshot needs a file for the memory")
-    func live() throws {
-        let error = #expect(throws: VireoError.self) { _ = try settle("", .live, state: .running) }
+    @Test(
+        "A live snapshot needs a file for the memory, and one inside images has the memory with it",
+        arguments: [("", SnapshotOptions.live), ("", [.live, .diskOnly]), ("<memory snapshot='no'/>", [])]
+            as [(String, SnapshotOptions)])
+    func memoryMissing(inside: String, options: SnapshotOptions) throws {
+        let error = #expect(throws: VireoError.self) { _ = try settle(inside, options, state: .running) }
         #expect(error?.code == .operationUnsupported)
     }
 
-    @Test("Flags that do not go together", arguments: [2, 1 | 4, 1 | 8, 256 | 16, 256 | 1, 64] as [UInt32])
+    @Test("Flags that do not go together", arguments: [2, 1 | 4, 1 | 8, 256 | 1, 64] as [UInt32])
     func flags(flags: UInt32) {
         let error = #expect(throws: VireoError.self) { try SnapshotRequest.checkFlags(SnapshotOptions(rawValue: flags)) }
         #expect(error?.code == .invalidArg)

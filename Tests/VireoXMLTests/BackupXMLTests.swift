@@ -38,9 +38,29 @@ struct BackupXMLTests {
             "<domainbackup mode='x'/>", "<domainbackup><disks><disk/></disks></domainbackup>", "<domain/>",
             "<domainbackup mode='pull'><server transport='rdma'/></domainbackup>",
             "<domainbackup><disks><disk name='vda' type='network'/></disks></domainbackup>",
+            "<domainbackup><disks><disk name='vda' type='file'><scratch file='/x'/></disk></disks></domainbackup>",
+            "<domainbackup><colour/></domainbackup>",
         ])
     func refusals(text: String) {
         #expect(throws: VireoError.self) { try DomainXML.readBackup(text) }
+    }
+
+    @Test("libvirt holds each checkpoint against its schema, and so what is unknown in one is refused")
+    func schema() throws {
+        func code(_ inside: String, isChecked: Bool = true) -> VireoError.Code? {
+            let text = "<domaincheckpoint><name>a</name>\(inside)</domaincheckpoint>"
+            do {
+                _ = try DomainXML.readCheckpoint(text, isRedefinition: false, isChecked: isChecked)
+                return nil
+            } catch { return error.code }
+        }
+        #expect(code("<disks><disk name='vda' checkpoint='bitmap' size='7'/></disks><creationTime>1</creationTime>") == nil)
+        #expect(code("<colour/>") == .xmlInvalidSchema)
+        #expect(code("<disks><disk name='vda' checkpoint='maybe'/></disks>") == .xmlInvalidSchema)
+        #expect(code("<colour/>", isChecked: false) == nil)
+        let text = "<domaincheckpoint><name>x</name></domaincheckpoint>"
+        let error = #expect(throws: VireoError.self) { try DomainXML.readCheckpoint(text, isRedefinition: true) }
+        #expect(error?.code == .internalError)
     }
 
     @Test("A checkpoint keeps its parent, time and bitmaps; a new one takes none of that from the text")

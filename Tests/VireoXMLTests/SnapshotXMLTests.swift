@@ -47,8 +47,9 @@ struct SnapshotXMLTests {
             ("<name>a/b</name>", VireoError.Code.xmlDetail), ("<name>.a</name>", .xmlDetail),
             ("<memory snapshot='external'/>", .xmlError), ("<memory snapshot='internal' file='/m'/>", .xmlError),
             ("<memory snapshot='external' file='m'/>", .xmlError), ("<memory snapshot='maybe'/>", .xmlError),
-            ("<disks><disk/></disks>", .xmlError), ("<disks><disk name='vda' snapshot='often'/></disks>", .xmlError),
+            ("<disks><disk/></disks>", .internalError), ("<disks><disk name='vda' snapshot='often'/></disks>", .xmlError),
             ("<disks><disk name='vda'><source file='o'/></disk></disks>", .xmlError), ("<name>", .xmlDetail),
+            ("<disks><disk name='vda'><driver type='best'/></disk></disks>", .configUnsupported),
         ])
     func refused(inside: String, code: VireoError.Code) {
         let error = #expect(throws: VireoError.self) {
@@ -69,6 +70,19 @@ struct SnapshotXMLTests {
         #expect(throws: VireoError.self) {
             _ = try SnapshotXML.read("<domainsnapshot>\(inside)</domainsnapshot>", for: .redefine, now: 0)
         }
+    }
+
+    @Test("What libvirt has other codes for gets those")
+    func codes() {
+        func code(_ inside: String) -> VireoError.Code? {
+            do {
+                _ = try SnapshotXML.read("<domainsnapshot><name>a</name>\(inside)</domainsnapshot>", for: .redefine, now: 0)
+                return nil
+            } catch { return error.code }
+        }
+        #expect(code("<state>running</state>") == .internalError)
+        #expect(code("<creationTime>1</creationTime><state>asleep</state>") == .configUnsupported)
+        #expect(code("<creationTime>1</creationTime>") == .xmlError)
     }
 
     @Test("What nobody knows is refused when validation is asked for")

@@ -25,6 +25,7 @@ package enum DomainJSON {
             ("pid", .optional(view.pid)), ("startedAt", view.startedAt.map { .string(Timestamp.text($0)) }),
             ("stateSince", .string(Timestamp.text(view.statusChangedAt))), ("hasPendingChanges", .bool(view.isUpdated)),
             ("answering", view.isActive ? .bool(view.isAnswering) : nil),
+            ("problem", .optional(view.problem)),
             ("job", view.job.map { operation($0, of: .domain(view.reference)) }),
         ]
         guard let definition else { return .members(members) }

@@ -47,7 +47,9 @@ extension OpenAPISchemas {
             "properties": {
               "to": {"type": "string", "description": "A file that is not there yet, or a directory."},
               "flatten": {"type": "boolean", "description": "The copy stands alone."},
-              "keepSource": {"type": "boolean", "description": "The old file stays."}
+              "keepSource": {"type": "boolean", "description": "The old file stays."},
+              "layer": {"type": "string", "description": "The layer, by its path; left out: the top. One below is moved while the domain is shut off."},
+              "whole": {"type": "boolean", "description": "All layers, into the directory."}
             }
           },
           "ChainOutcome": {

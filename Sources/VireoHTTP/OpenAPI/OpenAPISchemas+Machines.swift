@@ -79,6 +79,7 @@ extension OpenAPISchemas {
               "title": {"type": "string"}, "description": {"type": "string"}, "pid": {"type": "integer"},
               "startedAt": {"type": "string", "format": "date-time"},
               "stateSince": {"type": "string", "format": "date-time"},
+              "problem": {"type": "string", "description": "What keeps its disks' chains from being changed, as an operation could not be ended; it is tried again."},
               "answering": {"type": "boolean", "description": "Whether its QEMU is known to answer; what is shown of a silent one may be old. Only while it runs."},
               "hasPendingChanges": {"type": "boolean", "description": "The definition was changed since the start."},
               "job": {"$ref": "#/components/schemas/Operation"},

@@ -84,7 +84,8 @@ enum ChainRoutes {
         .post, "/v1/domains/{domain}/disks/{disk}/move",
         .init(
             operationID: "moveChain", tag: "chains",
-            summary: "Moves a disk's top layer to another file; the layers below stay where they are.", query: [dryRun],
+            summary: "Moves a layer of a disk, the top one if none is named, to another file; or all of them into a directory.",
+            query: [dryRun],
             body: [.init(mediaType: "application/json", schema: "MoveRequest")], answer: .json(schema: "ChainOutcome")),
         deadline: patience
     ) { request in
@@ -93,12 +94,15 @@ enum ChainRoutes {
         var options: ChainMoveOptions = []
         if try body.bool("flatten") ?? false { options.insert(.flatten) }
         if try body.bool("keepSource") ?? false { options.insert(.keepSource) }
+        if try body.bool("whole") ?? false { options.insert(.whole) }
+        let layer = try body.string("layer")
         try body.finish()
         let (domain, disk) = (try request.domain(), request.parameters["disk"] ?? "")
         if try request.flag("dryRun") ?? false {
-            return .json(SnapshotJSON.preview(try await domain.previewMoving(disk, to: destination, options: options)))
+            return .json(
+                SnapshotJSON.preview(try await domain.previewMoving(disk, layer: layer, to: destination, options: options)))
         }
-        try await domain.moveChain(disk, to: destination, options: options, client: request.client)
+        try await domain.moveChain(disk, layer: layer, to: destination, options: options, client: request.client)
         return try await outcome(domain, disk)
     }
 

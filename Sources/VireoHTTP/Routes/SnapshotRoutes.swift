@@ -127,7 +127,9 @@ enum SnapshotRoutes {
                 .init(name: "to", kind: .string, summary: "The later snapshot; left out: now."),
                 .init(name: "disk", kind: .string, summary: "One disk, by its name in the machine."),
                 .init(name: "files", kind: .boolean, summary: "Whether files are compared; true if left out."),
-                .init(name: "pause", kind: .boolean, summary: "Whether a running guest may be stopped meanwhile."),
+                .init(
+                    name: "pause", kind: .boolean,
+                    summary: "Whether a running guest is stopped meanwhile, instead of keeping its disks still by a snapshot."),
             ],
             answer: .json(schema: "SnapshotDifference")),
         deadline: patience

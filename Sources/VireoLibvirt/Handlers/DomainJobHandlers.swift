@@ -29,12 +29,14 @@ extension HandlerTable {
                 fileProcessed: isDisks ? processed : 0, fileRemaining: isDisks ? remaining : 0)
         }
         fast(RemoteCalls.domainGetJobStats) { args, call in
-            let view = try call.domain(args.dom).view
+            let domain = try call.domain(args.dom)
+            let view = domain.view
             let isCompleted = args.flags & UInt32(Libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED) != 0
             guard isCompleted || view.isActive || view.visibleJob != nil else {
                 throw VireoError(.operationInvalid, "domain is not running")
             }
-            guard let job = isCompleted ? view.lastJob : view.visibleJob else {
+            let isKept = args.flags & UInt32(Libvirt.VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) != 0
+            guard let job = isCompleted ? domain.completedJob(keeps: isKept) : view.visibleJob else {
                 return RemoteDomainGetJobStatsRet(type: Libvirt.VIR_DOMAIN_JOB_NONE, params: [])
             }
             return RemoteDomainGetJobStatsRet(
@@ -56,6 +58,10 @@ extension HandlerTable {
             guard view.isAnswering else {
                 // VIR_DOMAIN_CONTROL_ERROR for VIR_DOMAIN_CONTROL_ERROR_REASON_MONITOR
                 return RemoteDomainGetControlInfoRet(state: 3, details: 2, stateTime: 0)
+            }
+            guard view.problem == nil else {
+                // The same for VIR_DOMAIN_CONTROL_ERROR_REASON_INTERNAL
+                return RemoteDomainGetControlInfoRet(state: 3, details: 3, stateTime: 0)
             }
             // VIR_DOMAIN_CONTROL_JOB and VIR_DOMAIN_CONTROL_OK
             return RemoteDomainGetControlInfoRet(state: job == nil ? 0 : 1, details: 0, stateTime: job?.elapsed.milliseconds ?? 0)

@@ -105,6 +105,8 @@ public struct SnapshotFacts: Hashable, Sendable, Codable {
     public var isQuiesced: Bool?
     /// Whether a deletion has begun to change its layers: only finishing that makes sense.
     public var isBeingDeleted: Bool?
+    /// Whether it keeps disks still for a comparison, and goes when that is over.
+    public var isTemporary: Bool?
     /// The schedule that took it, and that deletes it when enough others are there.
     public var schedule: String?
 

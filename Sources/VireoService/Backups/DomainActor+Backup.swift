@@ -27,7 +27,7 @@ extension DomainActor {
     ) async throws {
         let backup = try DomainXML.readBackup(text)
         let wanted = try checkpointText.map { (text) throws(VireoError) in
-            try DomainXML.readCheckpoint(text, isRedefinition: false)
+            try DomainXML.readCheckpoint(text, isRedefinition: false, isChecked: true)
         }
         guard isActive else { return try await beginOfflineBackup(backup, wanted, reusesFiles: reusesFiles, client: client) }
         try await withJob(.modify, client: client) { domain, _ in

@@ -47,15 +47,22 @@ extension DomainActor {
 
     private func report(_ record: BackupRecord, _ jobs: [JSONValue], to job: Job) {
         var (total, done): (UInt64, UInt64) = (0, 0)
-        for part in record.parts {
-            guard let state = jobs.first(where: { $0["id"]?.stringValue == part.job }) else { continue }
+        let states = record.parts.compactMap { part in jobs.first { $0["id"]?.stringValue == part.job } }
+        // What was said last stays when QEMU has forgotten them.
+        guard !states.isEmpty else { return }
+        for state in states {
             total &+= state["total-progress"]?.uint64Value ?? 0
             done &+= state["current-progress"]?.uint64Value ?? 0
         }
-        job.report(
-            JobProgress(
-                total: ByteCount(bytes: total), processed: ByteCount(bytes: done),
-                remaining: ByteCount(bytes: total - min(total, done))))
+        var progress = JobProgress(
+            total: ByteCount(bytes: total), processed: ByteCount(bytes: done),
+            remaining: ByteCount(bytes: total - min(total, done)))
+        if record.isPull {
+            progress.details = [
+                TypedParameter("disk_temp_used", .ullong(done)), TypedParameter("disk_temp_total", .ullong(total)),
+            ]
+        }
+        job.report(progress)
     }
 
     /// Whether `id` is a job of the backup; if so, what QEMU tells of it is looked at.
@@ -111,7 +118,9 @@ extension DomainActor {
         run?.details.backup = nil
         if let job = run?.backupJob {
             run?.backupJob = nil
-            note(job, outcome, failure: failure)
+            // One that is read by others ends by being aborted, and has done all that it was for.
+            let isDone = record.isPull && outcome == .cancelled
+            note(job, isDone ? .completed : outcome, failure: isDone ? "Operation canceled" : failure)
         }
         publish()
         try await storeRun()

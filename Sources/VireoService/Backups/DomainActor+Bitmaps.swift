@@ -1,7 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package import VireoCore
+import VireoCore
 import VireoModel
 import VireoQEMU
 import VireoStore
@@ -21,24 +21,28 @@ struct LayerBitmap: Hashable, Sendable {
     var granularity: UInt64
 }
 
+extension LayerBitmap {
+    /// - Parameter nodes: QEMU's block nodes by their names.
+    static func all(of node: String, in nodes: [String: JSONValue]) -> [LayerBitmap] {
+        (nodes[node]?["dirty-bitmaps"]?.arrayValue ?? []).compactMap { bitmap in
+            guard let title = bitmap["name"]?.stringValue, !title.isEmpty else { return nil }
+            return LayerBitmap(
+                name: title, node: node, isUsable: bitmap["inconsistent"]?.boolValue != true,
+                isRecording: bitmap["recording"]?.boolValue == true, isPersistent: bitmap["persistent"]?.boolValue == true,
+                count: bitmap["count"]?.uint64Value ?? 0, granularity: bitmap["granularity"]?.uint64Value ?? 65536)
+        }
+    }
+}
+
 extension DomainActor {
     /// The bitmaps of all layers of all disks, by target; upper layers first.
     func bitmaps() async throws -> [String: [LayerBitmap]] {
-        let nodes = try await qmp("query-named-block-nodes", ["flat": true]).arrayValue ?? []
+        let nodes = try await blockNodes()
         var found: [String: [LayerBitmap]] = [:]
         for disk in live?.devices.disks ?? [] {
             for number in disk.layers.compactMap(\.source.index) {
-                let name = BlockNodes.formatNode(number)
-                let node = nodes.first { $0["node-name"]?.stringValue == name }
-                for bitmap in node?["dirty-bitmaps"]?.arrayValue ?? [] {
-                    guard let title = bitmap["name"]?.stringValue, !title.isEmpty else { continue }
-                    found[disk.target, default: []].append(
-                        LayerBitmap(
-                            name: title, node: name, isUsable: bitmap["inconsistent"]?.boolValue != true,
-                            isRecording: bitmap["recording"]?.boolValue == true,
-                            isPersistent: bitmap["persistent"]?.boolValue == true, count: bitmap["count"]?.uint64Value ?? 0,
-                            granularity: bitmap["granularity"]?.uint64Value ?? 65536))
-                }
+                let own = LayerBitmap.all(of: BlockNodes.formatNode(number), in: nodes)
+                if !own.isEmpty { found[disk.target, default: []] += own }
             }
         }
         return found
@@ -47,13 +51,12 @@ extension DomainActor {
     /// For snapshots: actions that go into the same transaction as `blockdev-snapshot` of a disk, so that what the guest writes is
     /// recorded in the overlay, too. Incremental backups read the bitmaps of one name on all layers.
     ///
-    /// - Parameter node: of the overlay.
-    package func bitmapActions(forOverlay node: String, of target: String) async throws -> [JSONValue] {
-        guard let disk = live?.devices.disks.first(where: { $0.target == target }), let number = disk.source.index else {
-            return []
-        }
-        let top = BlockNodes.formatNode(number)
-        return (try await bitmaps()[target] ?? []).filter { $0.node == top && $0.isPersistent && $0.isUsable && $0.isRecording }
+    /// - Parameters:
+    ///   - node: of the overlay.
+    ///   - top: of the disk as it is.
+    ///   - nodes: QEMU's block nodes by their names.
+    func bitmapActions(forOverlay node: String, of top: String, _ nodes: [String: JSONValue]) -> [JSONValue] {
+        LayerBitmap.all(of: top, in: nodes).filter { $0.isPersistent && $0.isUsable && $0.isRecording }
             .map { BackupAction.addBitmap($0.name, on: node, isPersistent: true) }
     }
 

@@ -45,12 +45,12 @@ extension DomainActor {
     ///
     /// - Parameter text: `<domaincheckpoint>`; without disks all that can take part do.
     /// - Returns: the checkpoint's name.
-    /// - Throws: what the XML reader refuses; `operationInvalid` when the name is taken; `operationUnsupported` for a disk whose
+    /// - Throws: what the XML reader refuses; `operationFailed` when the name is taken; `operationUnsupported` for a disk whose
     ///   format has no bitmaps; what QEMU or the images say. Nothing has changed then.
     package func createCheckpoint(
         _ text: String, options: CheckpointOptions = [], client: ClientIdentity? = nil
     ) async throws -> String {
-        let wanted = try DomainXML.readCheckpoint(text, isRedefinition: options.contains(.redefine))
+        let wanted = try DomainXML.readCheckpoint(text, isRedefinition: options.contains(.redefine), isChecked: true)
         return try await withJob(.modify, client: client) { domain, _ in
             try await domain.toTheEnd { domain in
                 if options.contains(.redefine) { return try await domain.redefineCheckpoint(wanted, options) }
@@ -71,7 +71,8 @@ extension DomainActor {
         var actions: [JSONValue] = []
         for entry in checkpoint.disks ?? [] where entry.isIncluded == true {
             guard let disk = live.devices.disks.first(where: { $0.target == entry.target }) else { continue }
-            try requireNoBlockJob(disk)
+            // A backup reads what its own bitmaps say, whatever is recorded besides.
+            try requireNoBlockJob(disk, ignoresBackup: true)
             let node = BlockNodes.formatNode(disk.source.index ?? 0)
             actions.append(BackupAction.addBitmap(entry.bitmap ?? checkpoint.name ?? "", on: node, isPersistent: true))
         }
@@ -93,7 +94,7 @@ extension DomainActor {
         let now = Int64(hypervisor.now)
         let name = wanted.name ?? "\(now)"
         guard !existing.contains(where: { $0.name == name }) else {
-            throw VireoError(.operationInvalid, "domain checkpoint '\(name)' already exists", origin: .domainCheckpoint)
+            throw VireoError(.operationFailed, "domain moment \(name) already exists", origin: .domainCheckpoint)
         }
         guard !name.isEmpty, !name.contains("/"), name.utf8.count <= 1023 else {
             throw VireoError(
@@ -168,7 +169,7 @@ extension DomainActor {
         if let parent = wanted.parent {
             guard parent != name, existing.contains(where: { $0.name == parent }) else {
                 throw VireoError(
-                    .invalidArg, "parent '\(parent)' for checkpoint '\(name)' not found", origin: .domainCheckpoint)
+                    .invalidArg, "parent \(parent) for moment \(name) not found", origin: .domainCheckpoint)
             }
         }
         if options.contains(.validate) {

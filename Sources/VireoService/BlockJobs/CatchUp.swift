@@ -23,25 +23,31 @@ struct CatchUp: Hashable, Sendable {
 
     /// How long a copy is left alone that does not come nearer.
     static let patience = 5.0
-    /// How long it may take once the guest is slowed down, without coming nearer.
-    static let limit = 45.0
+    /// How long it may take once the guest is slowed down, without coming half as near again. Slowing down takes some seconds; on storage
+    /// that nobody waits for half of what is left is copied much faster than that.
+    static let limit = 30.0
 
     /// What there was to copy in the beginning.
     private var whole: UInt64?
     private var least = UInt64.max
     /// When so little was left for the last time.
     private var leastAt = 0.0
+    /// What was left when it had last come half as near, and when that was.
+    private var half = UInt64.max
+    private var halfAt = 0.0
     private var slowedAt: Double?
     private var throttle: PivotThrottle?
     private var seen = 0.0
 
+    // A copy that creeps nearer is given up: it would take for ever, and its guest be slow all the while.
     mutating func step(_ sample: Sample) -> Step {
         let whole = whole ?? sample.total
         self.whole = whole
         guard sample.done >= whole else {
-            leastAt = sample.seconds
+            (leastAt, halfAt) = (sample.seconds, sample.seconds)
             return .wait
         }
+        if sample.left <= half / 2 { (half, halfAt) = (sample.left, sample.seconds) }
         // An eighth less each time: what only moves to and fro is not coming nearer.
         if sample.left < least - least / 8 { (least, leastAt) = (sample.left, sample.seconds) }
         guard var throttle else {
@@ -50,7 +56,7 @@ struct CatchUp: Hashable, Sendable {
             }
             return .wait
         }
-        if sample.seconds - max(leastAt, slowedAt ?? 0) >= Self.limit { return .giveUp }
+        if sample.seconds - max(halfAt, slowedAt ?? 0) >= Self.limit { return .giveUp }
         let limit = throttle.step(sample.writes, after: sample.seconds - seen)
         (self.throttle, seen) = (throttle, sample.seconds)
         return limit.map(Step.limit) ?? .wait

@@ -127,7 +127,7 @@ extension DomainActor {
 
     /// The name of layer `base` that is to be written into the layer above `depth`; nil where QEMU chooses.
     ///
-    /// - Throws: `configUnsupported` when it is to be relative, and a name between the two is not.
+    /// - Throws: `operationInvalid` when it is to be relative, and a name between the two is not.
     func backingName(of disk: Disk, above depth: Int, base: Int, isRelative: Bool) async throws -> String? {
         guard isRelative, depth > 0 else { return disk.layers[base].source.path }
         guard let path = disk.layers[depth - 1].source.path else { return nil }
@@ -137,7 +137,7 @@ extension DomainActor {
         }
         guard names.count == base - depth + 1, let name = RelativeName.join(Array(names)) else {
             throw VireoError(
-                .configUnsupported,
+                .operationInvalid,
                 "can't keep relative backing relationship: an image of disk '\(disk.target)' names the next one by an absolute path",
                 origin: .qemu)
         }

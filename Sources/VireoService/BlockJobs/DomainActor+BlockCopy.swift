@@ -54,11 +54,7 @@ extension DomainActor {
     func beginCopy(
         _ disk: Disk, to destination: CopyDestination, speed: UInt64, _ tuning: MirrorTuning, _ options: BlockCopyOptions
     ) async throws {
-        guard let path = destination.source.path else {
-            throw VireoError(
-                .configUnsupported, "a copy of disk '\(disk.target)' can be written to a local file or device only", origin: .qemu
-            )
-        }
+        let path = try await Self.destinationPath(destination, of: disk, options)
         var tuning = tuning
         tuning.writesSynchronously = tuning.writesSynchronously || options.contains(.synchronousWrites)
         let isShallow = options.contains(.shallow) && disk.layers.count > 1
@@ -92,6 +88,32 @@ extension DomainActor {
             if let created = job.created { try? await BlockingWork.run(awaiting: created) { try FileAccess.remove(created) } }
             throw error
         }
+    }
+
+    /// Where a copy is written to.
+    ///
+    /// - Throws: `configUnsupported` for what is no local file or device; `invalidArg` for a path that is not absolute; `systemError` for an
+    ///   image or a device that should be there.
+    static func destinationPath(
+        _ destination: CopyDestination, of disk: Disk, _ options: BlockCopyOptions
+    ) async throws -> String {
+        guard let path = destination.source.path else {
+            throw VireoError(
+                .configUnsupported, "a copy of disk '\(disk.target)' can be written to a local file or device only", origin: .qemu
+            )
+        }
+        guard path.hasPrefix("/") else {
+            throw VireoError(
+                .invalidArg, "absolute path must be used as block copy target, which '\(path)' is not", origin: .qemu)
+        }
+        let isBlock = if case .block = destination.source.location { true } else { false }
+        guard options.contains(.reuseExternal) || isBlock else { return path }
+        guard try await BlockingWork.run(awaiting: "'\(path)'", { FileAccess.exists(path) }) else {
+            throw VireoError(
+                .systemError, "missing destination file for disk \(disk.target): \(path): No such file or directory",
+                origin: .qemu)
+        }
+        return path
     }
 
     /// What a copy is written as: as asked, as the image that is reused, or as the disk.
@@ -146,7 +168,7 @@ extension DomainActor {
                     at: path, OpenContext(policy: ImagePolicy(backing: .anywhere), access: .write), checksBacking: false)
             } catch let error as ImageError {
                 throw VireoError(
-                    .operationFailed, "the image '\(path)' for disk '\(target)' cannot be made: \(error)", origin: .storage,
+                    .systemError, "the image '\(path)' for disk '\(target)' cannot be made: \(error)", origin: .storage,
                     cause: error)
             }
             return status == nil

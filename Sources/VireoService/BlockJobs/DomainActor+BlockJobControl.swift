@@ -33,14 +33,31 @@ extension DomainActor {
         guard isActive else { return try offlineInformation(name) }
         let disk = try view.disk(name)
         guard let job = blockJob(of: disk.target), job.phase != .concluded else { return nil }
+        if let sample = jobSample, sample.id == job.id, ContinuousClock.now - sample.taken < Self.sampleLifetime {
+            return sample.information
+        }
+        let taken = ContinuousClock.now
         let answer = try await qmp("query-block-jobs", timeout: Self.readPatience)
         guard let state = answer.arrayValue?.first(where: { $0["device"]?.stringValue == job.id }),
             blockJob(of: disk.target) != nil
         else { return nil }
-        return BlockJobInformation(
+        let information = BlockJobInformation(
             job.kind, speed: state["speed"]?.uint64Value ?? 0, current: state["offset"]?.uint64Value ?? 0,
             end: state["len"]?.uint64Value ?? 0, isReady: state["ready"]?.boolValue == true)
+        jobSample = JobSample(id: job.id, information: information, taken: taken)
+        return information
     }
+
+    /// What QEMU said of a job.
+    struct JobSample: Sendable {
+        var id: String
+        var information: BlockJobInformation
+        var taken: ContinuousClock.Instant
+    }
+
+    /// Clients that ask over and over, several of them at once, cost QEMU no more than 200 questions a second. What changes a job, or tells
+    /// that it has changed, ends a sample's life.
+    private static let sampleLifetime = Duration.milliseconds(5)
 
     /// Sets the limit of a job.
     ///
@@ -51,6 +68,7 @@ extension DomainActor {
             let job = try domain.runningBlockJob(name)
             let command = BlockJobCommand.speed(job.id, speed)
             _ = try await domain.qmp(command.name, command.arguments)
+            domain.jobSample = nil
         }
     }
 

@@ -13,9 +13,11 @@ extension DomainActor {
     /// The job of a disk that has not come to its end; nil for none.
     func blockJob(of target: String) -> BlockJob? { run?.details.blockJobs?.first { $0.target == target } }
 
+    /// - Parameter ignoresBackup: whether a backup does not count.
     /// - Throws: `operationUnsupported`, or `blockCopyActive` for a copy, when the disk has a job.
-    package func requireNoBlockJob(_ disk: Disk) throws(VireoError) {
-        if let backup = run?.details.backup, backup.phase != .cleared, backup.parts.contains(where: { $0.target == disk.target })
+    package func requireNoBlockJob(_ disk: Disk, ignoresBackup: Bool = false) throws(VireoError) {
+        if !ignoresBackup, let backup = run?.details.backup, backup.phase != .cleared,
+            backup.parts.contains(where: { $0.target == disk.target })
         {
             throw VireoError(.operationUnsupported, "disk '\(disk.target)' is being backed up", origin: .qemu)
         }
@@ -25,11 +27,26 @@ extension DomainActor {
             "disk '\(disk.target)' already in active block job", origin: .qemu)
     }
 
+    /// A job ends with QEMU, and QEMU lets go of all images when it has written the memory.
+    ///
+    /// - Parameter verb: what cannot be done meanwhile: "be saved".
+    /// - Throws: `operationInvalid`, in libvirt's words, when any disk has a job or is being backed up.
+    func requireNoBlockJobs(_ verb: String) throws(VireoError) {
+        let jobs = (run?.details.blockJobs ?? []).map(\.target)
+        let parts = run?.details.backup.map { $0.phase == .cleared ? [] : $0.parts.map(\.target) } ?? []
+        guard let target = (jobs + parts).first else { return }
+        throw VireoError(
+            .operationInvalid,
+            "domain has active block job: '\(name)' cannot \(verb) while disk '\(target)' has one; end it first (\(parts.isEmpty ? "blockjob --abort" : "domjobabort"))",
+            origin: .qemu)
+    }
+
     /// Stores the record of `job`, then runs `plan`, whose last command starts it. The caller holds a job slot.
     ///
     /// - Parameter mirror: what the XML shows of a copy.
     /// - Throws: what QEMU says; everything is as before then.
     func beginBlockJob(_ job: BlockJob, mirror: DiskMirror?, _ plan: MonitorPlan) async throws {
+        jobSample = nil
         let jobs = (run?.details.blockJobs ?? []) + [job]
         run?.details.blockJobs = jobs
         setMirror(mirror, of: job.target)
@@ -79,6 +96,7 @@ extension DomainActor {
 
     /// `JOB_STATUS_CHANGE`: wakes who follows the job, or does by itself what is due.
     func blockJobChanged(_ data: JSONValue) {
+        jobSample = nil
         guard let id = data["id"]?.stringValue, let status = data["status"]?.stringValue, !backupJobChanged(id, status) else {
             return
         }
@@ -109,12 +127,23 @@ extension DomainActor {
     /// Between the end of one attempt to bring a job on and the next one.
     private static let slotPatience = Duration.seconds(24 * 3600)
 
-    /// Does what is due for a job as soon as nobody else changes the domain.
+    /// Between two attempts at what cannot be stored.
+    private static let storePatience = Duration.seconds(2)
+
+    /// Does what is due for a job as soon as nobody else changes the domain, and again until it can be done.
     func settleInBackground(_ id: String) {
         guard let number = run?.id else { return }
         inBackground(number) { domain in
-            try await domain.withJob(.modify, timeout: Self.slotPatience) { domain, _ in
-                try await domain.toTheEnd { domain in _ = try await domain.settleBlockJob(id) }
+            while domain.run?.id == number, domain.run?.details.blockJobs?.contains(where: { $0.id == id }) == true {
+                do {
+                    return try await domain.withJob(.modify, timeout: Self.slotPatience) { domain, _ in
+                        try await domain.toTheEnd { domain in _ = try await domain.settleBlockJob(id) }
+                    }
+                } catch {
+                    domain.logger.error(
+                        "a block job cannot be brought on yet", metadata: [LogKey.reason: "\(id)", LogKey.error: "\(error)"])
+                    try await Task.sleep(for: Self.storePatience)
+                }
             }
         }
     }

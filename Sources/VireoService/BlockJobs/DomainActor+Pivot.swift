@@ -38,6 +38,11 @@ extension DomainActor {
                     }
                 }
                 next = .now + Self.stepPatience
+            } catch {
+                // QEMU holds the disk still until it is known which image has all of the data.
+                settleInBackground(job.id)
+                throw VireoError.notStored(
+                    "disk '\(job.target)' of domain '\(name)' is held still, as its move cannot be stored", error)
             }
         }
         changeBlockJob(job.id) { if $0.phase == .pivoting { $0.phase = .aborting } }

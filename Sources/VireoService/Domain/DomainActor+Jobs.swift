@@ -21,6 +21,7 @@ extension DomainActor {
         defer { slot.release(job) }
         if isRemoved { throw hypervisor.noDomain(uuid, name: name) }
         do {
+            try await requireSettled(for: kind)
             let result = try await body(self, job)
             note(job, .completed, failure: nil)
             return result
@@ -53,7 +54,8 @@ extension DomainActor {
             domain: uuid, kind: job.kind.rawValue, owner: job.owner, startedAt: job.startedAt, endedAt: hypervisor.now,
             outcome: "\(outcome)", message: failure)
         hypervisor.background.run { [store = hypervisor.store] in try? await store.append(record) }
-        if outcome == .completed { lastJob = view }
+        // As libvirt: how a backup ended is told whichever way it did, of others only when they were done.
+        if outcome == .completed || job.kind == .backup { lastJob = view }
         publish()
         emit(.jobCompleted(view.parameters))
     }

@@ -20,6 +20,8 @@ public actor DomainActor {
     /// Who has its terminals open.
     nonisolated package let consoles = ConsoleSessions()
     nonisolated private let published: Mutex<DomainView>
+    /// The ended job that a client has been told of.
+    nonisolated private let toldJob = Mutex<UInt64?>(nil)
     nonisolated package let logger: Logger
 
     /// The state that `publish` makes a view of.
@@ -49,6 +51,12 @@ public actor DomainActor {
     var offlineBackupXML: String?
     /// Operations of a former daemon that are not dealt with yet.
     var interrupted: InterruptedOperations?
+    /// What QEMU said last of a block job; nil where that says nothing any more.
+    var jobSample: JobSample?
+    /// Why journal entries could not be ended, by their numbers.
+    var unsettled: [Int64: String] = [:]
+    /// Why a journal entry cannot be read; nil where all can.
+    var unreadable: String?
     /// Set once the domain is gone: undefined, or a transient one that ended.
     package internal(set) var isRemoved = false
 
@@ -68,6 +76,16 @@ public actor DomainActor {
                 snapshots: SnapshotTree()))
     }
 
+    /// How the last visible job went. It is told once unless the asker leaves it for others (`VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED`).
+    package nonisolated func completedJob(keeps: Bool) -> JobView? {
+        guard let job = view.lastJob else { return nil }
+        return toldJob.withLock { told in
+            if told == job.id { return nil }
+            if !keeps { told = job.id }
+            return job
+        }
+    }
+
     /// The domain as it was last published. Never waits for the actor.
     nonisolated package var view: DomainView { published.withLock { $0 } }
 
@@ -82,7 +100,8 @@ public actor DomainActor {
             live: live, inactive: inactive, hasManagedSave: hasManagedSave, isUpdated: isUpdated,
             pid: run?.qemu?.process.pid, isAnswering: run?.isAnswering ?? true, startedAt: run?.startedAt,
             statusChangedAt: statusChangedAt, slot: slot, backup: run?.backupJob,
-            blockJobs: run?.blockJobViews.values.sorted { $0.id < $1.id } ?? [], lastJob: lastJob, snapshots: snapshots)
+            blockJobs: run?.blockJobViews.values.sorted { $0.id < $1.id } ?? [], lastJob: lastJob, snapshots: snapshots,
+            problem: problem)
         published.withLock { $0 = view }
     }
 

@@ -36,12 +36,14 @@ package final class DomainView: Sendable {
     /// The last visible job that ended, for `domjobinfo --completed`.
     package let lastJob: JobView?
     package let snapshots: SnapshotTree
+    /// What keeps its chain from being changed, for people; nil for nothing.
+    package let problem: String?
 
     package init(
         uuid: DomainUUID, name: DomainName, id: Int32, status: DomainStatus, isPersistent: Bool, autostart: Bool,
         live: Domain?, inactive: Domain?, hasManagedSave: Bool, isUpdated: Bool, pid: Int32?,
         isAnswering: Bool, startedAt: Double?, statusChangedAt: Double, slot: JobSlot, backup: Job? = nil,
-        blockJobs: [Job] = [], lastJob: JobView?, snapshots: SnapshotTree = SnapshotTree()
+        blockJobs: [Job] = [], lastJob: JobView?, snapshots: SnapshotTree = SnapshotTree(), problem: String? = nil
     ) {
         (self.uuid, self.name, self.id, self.status) = (uuid, name, id, status)
         (self.isPersistent, self.autostart, self.live, self.inactive) = (isPersistent, autostart, live, inactive)
@@ -49,7 +51,7 @@ package final class DomainView: Sendable {
         self.isAnswering = isAnswering
         (self.startedAt, self.statusChangedAt) = (startedAt, statusChangedAt)
         (self.slot, self.backup, self.lastJob, self.snapshots) = (slot, backup, lastJob, snapshots)
-        self.blockJobs = blockJobs
+        (self.blockJobs, self.problem) = (blockJobs, problem)
     }
 
     /// Who holds the job slot at this instant.

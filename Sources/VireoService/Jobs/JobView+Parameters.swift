@@ -8,17 +8,20 @@ extension JobView {
     package var parameters: [TypedParameter] {
         var list = [
             TypedParameter("operation", .int(kind.operation)), TypedParameter("time_elapsed", .ullong(milliseconds)),
-            TypedParameter("data_total", .ullong(progress.total.bytes)),
-            TypedParameter("data_processed", .ullong(progress.processed.bytes)),
-            TypedParameter("data_remaining", .ullong(progress.remaining.bytes)),
         ]
-        let medium = kind == .backup ? "disk" : "memory"
-        list += [
-            TypedParameter("\(medium)_total", .ullong(progress.total.bytes)),
-            TypedParameter("\(medium)_processed", .ullong(progress.processed.bytes)),
-            TypedParameter("\(medium)_remaining", .ullong(progress.remaining.bytes)),
-        ]
-        if kind != .backup { list.append(TypedParameter("memory_bps", .ullong(progress.rate.bytes))) }
+        func amounts(_ medium: String) -> [TypedParameter] {
+            [
+                TypedParameter("\(medium)_total", .ullong(progress.total.bytes)),
+                TypedParameter("\(medium)_processed", .ullong(progress.processed.bytes)),
+                TypedParameter("\(medium)_remaining", .ullong(progress.remaining.bytes)),
+            ]
+        }
+        if kind != .backup {
+            list += amounts("data") + amounts("memory") + [TypedParameter("memory_bps", .ullong(progress.rate.bytes))]
+        } else if progress.details.isEmpty, progress.total > .zero || progress.processed > .zero {
+            // One that is read by others tells of its temporary space instead.
+            list += amounts("disk")
+        }
         list += progress.details
         if let outcome { list.append(TypedParameter("success", .boolean(outcome == .completed))) }
         if let failure { list.append(TypedParameter("errmsg", .string(failure))) }

@@ -25,6 +25,8 @@ extension DomainActor {
     ///
     /// Call it once it is known whether the domain runs, and after its QEMU answered.
     func recoverOperations() async {
+        // Once the slot is free, which whoever calls this may still have.
+        defer { removeTemporarySnapshots() }
         guard let interrupted else { return }
         self.interrupted = nil
         defer { slot.release(interrupted.job) }
@@ -40,8 +42,17 @@ extension DomainActor {
                 for disk in (live ?? inactive)?.devices.disks ?? [] { await acceptLayers(of: disk) }
             } catch {
                 logger.error(
-                    "an interrupted operation could not be finished or taken back; the next start tries again",
+                    "an interrupted operation could not be finished or taken back",
                     metadata: [LogKey.reason: "\(record.operation), phase \(record.phase)", LogKey.error: "\(error)"])
+                if Journal.canRead(record), let number = record.number {
+                    keepTrying(number, after: error)
+                } else {
+                    refuseChanges(for: record, error)
+                    try? await hypervisor.store.append([
+                        EventRecord(
+                            time: hypervisor.now, domain: uuid, name: name.text, type: "recovery", detail: unreadable ?? "")
+                    ])
+                }
             }
         }
     }

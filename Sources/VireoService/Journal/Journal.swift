@@ -25,6 +25,16 @@ struct Journal: Sendable {
         return try await recover(record, as: type, on: domain)
     }
 
+    /// Whether this version knows what `record` tells of.
+    static func canRead(_ record: JournalRecord) -> Bool {
+        guard let type = operations.first(where: { $0.operation == record.operation }) else { return false }
+        return canRead(record, as: type)
+    }
+
+    private static func canRead<Operation: JournaledOperation>(_ record: JournalRecord, as type: Operation.Type) -> Bool {
+        (try? decode(record.payload, as: type)) != nil
+    }
+
     private func recover<Operation: JournaledOperation>(
         _ record: JournalRecord, as type: Operation.Type, on domain: isolated DomainActor
     ) async throws -> String {

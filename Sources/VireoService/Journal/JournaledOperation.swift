@@ -49,6 +49,25 @@ struct JournalEntry<Operation: JournaledOperation>: Sendable {
         CrashPoint.reached("\(Operation.operation):\(phase.rawValue)")
     }
 
+    /// The entry with the phase whose step comes next, and what has to be stored for that.
+    ///
+    /// For who does something besides that is as harmless in the phase before. Take the entry when `storing` has ended.
+    func advancing(
+        to phase: Operation.Phase, _ change: (inout Operation) -> Void = { _ in }
+    ) throws -> (next: JournalEntry, storing: Task<Void, any Error>) {
+        var next = self
+        next.operation.phase = phase
+        change(&next.operation)
+        let (payload, number, journal) = (try Journal.encode(next.operation), number, journal)
+        return (
+            next,
+            Task {
+                try await journal.store.advanceJournalEntry(number, phase: phase.rawValue, payload: payload)
+                CrashPoint.reached("\(Operation.operation):\(phase.rawValue)")
+            }
+        )
+    }
+
     /// Forgets the operation: it is complete, or was taken back.
     func end() async throws {
         try await journal.store.endJournalEntry(number)

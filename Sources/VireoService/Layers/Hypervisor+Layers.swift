@@ -142,6 +142,11 @@ extension DomainActor {
     /// Notes a disk's chain as it is after this daemon has changed images of it.
     func acceptLayers(of disk: Disk) async {
         guard let path = disk.source.path, disk.driver.format == .qcow2 else { return }
+        await acceptLayers(from: path)
+    }
+
+    /// The same for the chain of a qcow2 image.
+    func acceptLayers(from path: String) async {
         do {
             try await hypervisor.layers.note(hypervisor.layers.look(at: path, format: .qcow2, isOurs: true))
         } catch {

@@ -7,18 +7,48 @@ package import VireoModel
 extension DomainXML {
     /// Reads a `<domaincheckpoint>`.
     ///
-    /// - Parameter isRedefinition: whether it is one that existed, with its time, parent and domain; otherwise those are not looked at.
-    /// - Throws: `xmlDetail`, `xmlError`; `operationInvalid` for a disk without a name.
-    package static func readCheckpoint(_ text: String, isRedefinition: Bool) throws(VireoError) -> Checkpoint {
+    /// - Parameters:
+    ///   - isRedefinition: whether it is one that existed, with its time, parent and domain; otherwise those are not looked at.
+    ///   - isChecked: whether what is unknown is refused, as libvirt does for each checkpoint that a client gives.
+    /// - Throws: `xmlDetail`; `xmlInvalidSchema` for what libvirt's schema forbids; `internalError`, as libvirt, for a time that is missing.
+    package static func readCheckpoint(
+        _ text: String, isRedefinition: Bool, isChecked: Bool = false
+    ) throws(VireoError) -> Checkpoint {
         let root = try parse(text, rootNamed: "domaincheckpoint", as: "(domain_checkpoint)").root
+        return try keepingToSchema { () throws(VireoError) in
+            let checkpoint = try checkpoint(root, isRedefinition: isRedefinition)
+            if isChecked { _ = try leftovers(root, validate: true) }
+            return checkpoint
+        }
+    }
+
+    /// Runs a reader of what libvirt holds against its schema before it looks at it: what is malformed is then told as that.
+    static func keepingToSchema<Value>(_ read: () throws(VireoError) -> Value) throws(VireoError) -> Value {
+        do {
+            return try read()
+        } catch {
+            guard [.xmlError, .configUnsupported].contains(error.code) else { throw error }
+            throw VireoError(.xmlInvalidSchema, error.message, origin: .xml)
+        }
+    }
+
+    private static func checkpoint(_ root: XMLElement, isRedefinition: Bool) throws(VireoError) -> Checkpoint {
+        root.consume()
         var checkpoint = Checkpoint(name: root.childText("name"))
         checkpoint.description = root.childText("description")
         if isRedefinition {
             guard checkpoint.name != nil else { throw .malformed("a redefined checkpoint must have a name") }
             checkpoint.parent = root.child("parent")?.childText("name")
             checkpoint.createdAt = try root.childUnsigned64("creationTime").map { Int64(clamping: $0) }
-            guard checkpoint.createdAt != nil else { throw .malformed("missing creationTime from existing checkpoint") }
-            if let domain = root.child("domain") { checkpoint.domain = try Domain(domain) }
+            guard checkpoint.createdAt != nil else {
+                throw VireoError(.internalError, "missing creationTime from existing checkpoint", origin: .domain)
+            }
+            if let domain = root.child("domain") {
+                checkpoint.domain = try Domain(domain)
+                domain.consumeAll()
+            }
+        } else {
+            for known: StaticString in ["parent", "creationTime", "domain"] { root.child(known)?.consumeAll() }
         }
         if let disks = root.child("disks") {
             var entries: [Checkpoint.Entry] = []
@@ -31,6 +61,7 @@ extension DomainXML {
                     Checkpoint.Entry(
                         target: try disk.required("name"), isIncluded: word.map { $0 == "bitmap" },
                         bitmap: disk.nonEmpty("bitmap")))
+                disk.consumeAttribute("size")
             }
             checkpoint.disks = entries
         }

@@ -7,9 +7,18 @@ package import VireoModel
 extension DomainXML {
     /// Reads a `<domainbackup>`.
     ///
-    /// - Throws: `xmlDetail`, `xmlError`; `configUnsupported` for servers and destinations that are not there.
+    /// - Throws: `xmlDetail`; `xmlInvalidSchema` for what libvirt's schema forbids, and for what is not known.
     package static func readBackup(_ text: String) throws(VireoError) -> DomainBackup {
         let root = try parse(text, rootNamed: "domainbackup", as: "(domain_backup)").root
+        return try keepingToSchema { () throws(VireoError) in
+            let backup = try backup(root)
+            _ = try leftovers(root, validate: true)
+            return backup
+        }
+    }
+
+    private static func backup(_ root: XMLElement) throws(VireoError) -> DomainBackup {
+        root.consume()
         var backup = DomainBackup(mode: try root.word("mode") ?? .push)
         backup.incremental = root.childText("incremental")
         if let server = root.child("server") {

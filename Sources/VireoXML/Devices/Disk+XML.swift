@@ -141,7 +141,7 @@ extension DiskDriver {
         guard let word = element.attribute("type") else { return nil }
         if word == "aio" { return .raw }
         guard let format = ImageFormat(rawValue: word), format != ImageFormat.none else {
-            throw .malformed("unknown driver format value '\(word)'")
+            throw .unsupported("unknown driver format value '\(word)'")
         }
         return format
     }

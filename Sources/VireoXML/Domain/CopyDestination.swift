@@ -20,11 +20,13 @@ package struct CopyDestination: Hashable, Sendable {
 extension DomainXML {
     /// Reads the destination of `virDomainBlockCopy`.
     ///
-    /// - Throws: `xmlDetail`, `xmlError`, `configUnsupported` as `readDevice`; `xmlError` without a source.
+    /// - Throws: `xmlDetail`, `xmlError`, `configUnsupported` as `readDevice`; `noSource` without a source.
     package static func readCopyDestination(_ text: String) throws(VireoError) -> CopyDestination {
         let root = try parse(text, rootNamed: "disk", as: "(disk_definition)").root
         let source = try DiskSource(root.child("source"), type: root.attribute("type") ?? "file", in: root)
-        guard !source.isEmpty else { throw .malformed("the destination of the copy has no source") }
+        guard !source.isEmpty else {
+            throw VireoError(.noSource, "of a copy: its destination is not named", origin: .domain)
+        }
         var destination = CopyDestination(source: source)
         if let driver = root.child("driver") { destination.format = try DiskDriver(driver).format }
         destination.chain = try BackingChain(in: root)

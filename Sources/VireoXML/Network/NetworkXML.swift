@@ -67,7 +67,7 @@ package enum NetworkXML {
         let paths = root.document.unconsumed().map(\.path)
         if validate, let first = paths.first {
             throw VireoError(
-                .xmlInvalidSchema, "XML document failed to validate against schema: \(first) is unknown", origin: .xml)
+                .xmlInvalidSchema, "\(first) is unknown", origin: .xml)
         }
         return paths
     }

@@ -59,11 +59,13 @@ extension DomainSnapshot {
             inactive?.consumeAll()
             return
         }
-        guard let given else { throw .malformed("missing creationTime from existing snapshot") }
+        guard let given else {
+            throw VireoError(.internalError, "missing creationTime from existing snapshot", origin: .domain)
+        }
         creationTime = given
         self.parent = parent
         guard let word else { throw .malformed("missing state from existing snapshot") }
-        guard let state = State(rawValue: word) else { throw .malformed("Invalid state '\(word)' in domain snapshot XML") }
+        guard let state = State(rawValue: word) else { throw .unsupported("Invalid state '\(word)' in domain snapshot XML") }
         self.state = state
         if let domain, domain.child("name") != nil {
             self.domain = try Domain(domain)
@@ -124,12 +126,14 @@ extension DomainSnapshot {
 
 extension SnapshotDisk {
     init(_ element: XMLElement) throws(VireoError) {
-        guard let name = element.nonEmpty("name") else { throw .malformed("missing name from disk snapshot element") }
+        guard let name = element.nonEmpty("name") else {
+            throw VireoError(.internalError, "missing name from disk snapshot element", origin: .domain)
+        }
         self.init(name, try element.word("snapshot"))
         let driver = element.child("driver")
         if let word = driver?.attribute("type") {
             guard let format = ImageFormat(rawValue: word), format != ImageFormat.none else {
-                throw .malformed("unknown disk snapshot driver '\(word)'")
+                throw .unsupported("unknown disk snapshot driver '\(word)'")
             }
             self.format = format
         }

@@ -72,7 +72,7 @@ package enum StorageXML {
         let leftovers = root.document.unconsumed()
         if validate, let first = leftovers.first(where: { $0.attribute != nil || $0.element.prefix == nil }) {
             throw VireoError(
-                .xmlInvalidSchema, "XML document failed to validate against schema: \(first.path) is unknown", origin: .xml)
+                .xmlInvalidSchema, "\(first.path) is unknown", origin: .xml)
         }
         return leftovers.map(\.path)
     }

@@ -111,8 +111,11 @@ struct ChainCompactCommand: DaemonCommand {
 /// `vireo chain move`
 struct ChainMoveCommand: DaemonCommand {
     static let configuration = CommandConfiguration(
-        commandName: "move", abstract: "Move a disk's top layer to another file or directory.",
-        discussion: "The machine may run: it goes over to the copy. The layers below stay where they are.")
+        commandName: "move", abstract: "Move a layer of a disk to another file or directory.",
+        discussion: """
+            It is the top layer if none is named, and the machine may run: it goes over to the copy. Layers below it are moved while the \
+            machine is off, and only those that no other machine stands on. The others stay where they are.
+            """)
 
     @OptionGroup var global: GlobalOptions
     @ParentCommand var parent: Vireo
@@ -127,9 +130,23 @@ struct ChainMoveCommand: DaemonCommand {
     @Flag(name: .long, help: "Leave the old file.")
     var keep = false
 
+    @Option(name: .long, help: ArgumentHelp("This layer.", valueName: "path"), completion: .file())
+    var layer: String?
+
+    @Flag(name: .long, help: "All layers, into a directory.")
+    var all = false
+
+    func validate() throws {
+        guard [layer != nil, all, flatten].filter({ $0 }).count < 2 else {
+            throw ValidationError("one of --layer, --all and --flatten")
+        }
+    }
+
     func run() async throws {
         let path = FilePath(destination).lexicallyAbsolute.string + (destination.hasSuffix("/") ? "/" : "")
-        let body = JSONObject([("to", .string(path)), ("flatten", .bool(flatten)), ("keepSource", .bool(keep))])
+        var body = JSONObject([("to", .string(path)), ("flatten", .bool(flatten)), ("keepSource", .bool(keep))])
+        if let layer { body["layer"] = .string(FilePath(layer).lexicallyAbsolute.string) }
+        if all { body["whole"] = true }
         try await about.change("move", "chain move", body, try await connect(), json: options.json)
     }
 }

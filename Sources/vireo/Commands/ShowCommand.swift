@@ -35,6 +35,7 @@ struct ShowCommand: DaemonCommand {
         facts.add("Description", answer["description"]?.stringValue)
         facts.add("Id", summary.id.map { "\($0)" })
         facts.add("Uptime", summary.uptimeSeconds.map { Format.duration(seconds: $0) })
+        facts.add("Problem", answer["problem"]?.stringValue)
         if answer["answering"]?.boolValue == false { facts.add("Monitor", "QEMU does not answer; what is shown may be old") }
         facts.add("QEMU pid", answer["pid"]?.int64Value.map { "\($0)" })
         facts.add("CPUs", "\(summary.cpus)")

@@ -11,7 +11,8 @@ struct SnapshotDiffCommand: DaemonCommand {
         commandName: "diff", abstract: "Show what a machine's disks differ in between a snapshot and another one, or now.",
         discussion: """
             Files are told of ext2, ext3, ext4 and FAT, on GPT, MBR or the whole disk; what only stands in a journal that was left is \
-            not seen. Of what else there is, blocks of 64 KiB.
+            not seen. Of what else there is, blocks of 64 KiB. The disks of a running machine are kept still by a snapshot that goes \
+            when they were compared.
             """)
 
     @OptionGroup var global: GlobalOptions
@@ -30,7 +31,7 @@ struct SnapshotDiffCommand: DaemonCommand {
     @Flag(name: .long, help: "Do not look at files.")
     var noFiles = false
 
-    @Flag(name: .long, help: "Stop a running machine meanwhile, to compare with now.")
+    @Flag(name: .long, help: "Stop a running machine meanwhile, instead of taking a snapshot.")
     var pause = false
 
     func run() async throws {

@@ -60,11 +60,7 @@ extension DomainActor {
     ) async throws {
         try Self.requireNoLimit(speed)
         try await beginOfflineJob(name, .copy, client: client) { domain, disk in
-            guard let path = destination.source.path else {
-                throw VireoError(
-                    .configUnsupported, "a copy of disk '\(disk.target)' can be written to a local file or device only",
-                    origin: .qemu)
-            }
+            let path = try await Self.destinationPath(destination, of: disk, options)
             let isShallow = options.contains(.shallow) && disk.layers.count > 1
             let format = try await domain.destinationFormat(destination, path, of: disk, options)
             guard format == .qcow2 || format == .raw else {

@@ -62,8 +62,10 @@ extension DomainActor {
                 let cause = error
                 do { try await domain.abandon(entry) } catch {
                     domain.logger.error(
-                        "a change of a chain that failed cannot be ended; the next start of the daemon tries again",
-                        metadata: [LogKey.error: "\(error)"])
+                        "a change of a chain that failed cannot be ended yet", metadata: [LogKey.error: "\(error)"])
+                    domain.keepTrying(entry.number, after: error)
+                    let held = domain.status == .paused(.snapshot) ? ", and the guest is held until then" : ""
+                    throw VireoError.notStored("what was merged of disk '\(name)' cannot be stored\(held)", cause)
                 }
                 throw cause
             }

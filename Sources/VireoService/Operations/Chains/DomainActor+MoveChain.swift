@@ -17,45 +17,151 @@ package struct ChainMoveOptions: OptionSet, Hashable, Sendable {
     package static let flatten = Self(rawValue: 1)
     /// The old file stays.
     package static let keepSource = Self(rawValue: 2)
+    /// All layers, into a directory.
+    package static let whole = Self(rawValue: 4)
 }
 
 extension DomainActor {
-    /// Moves the top layer of a disk to another file, while the domain runs or is shut off. The layers below stay where they are.
+    /// Moves a layer of a disk to another file; the others stay where they are. The top layer is moved while the domain runs or is shut
+    /// off, those below only while it is shut off: what stands on them, of this domain and its snapshots, is set on the copy.
     ///
     /// - Parameters:
     ///   - name: the disk by target or path.
+    ///   - layer: which layer, by path; nil for the top.
     ///   - destination: an absolute path; a directory keeps the file's name.
-    /// - Throws: `invalidArg` for no such disk; `operationInvalid` where somebody else needs the layer as it is, with their names, or
-    ///   snapshots lie inside; `configUnsupported` for a file that is there already; what copying finds. Nothing has changed then.
+    /// - Throws: `invalidArg` for no such disk or layer; `operationInvalid` where somebody else needs the layer where it is, with their names,
+    ///   snapshots lie inside, or a running guest reads it; `configUnsupported` for a file that is there already; what copying finds.
+    ///   Nothing has changed then.
     package func moveChain(
-        _ name: String, to destination: String, options: ChainMoveOptions = [], client: ClientIdentity? = nil
+        _ name: String, layer: String? = nil, to destination: String, options: ChainMoveOptions = [],
+        client: ClientIdentity? = nil
     ) async throws {
         try await withJob(.chainMove, client: client) { domain, job in
-            let plan = try await domain.planMoving(name, to: destination, options)
-            var entry = try await Journal(store: domain.hypervisor.store).begin(plan, on: domain.uuid)
-            do {
-                if domain.isActive { try await domain.moveLive(&entry, job) } else { try await domain.moveOffline(&entry, job) }
-            } catch {
-                // A copy that the guest is on by now stays; its old file is found by the next one who looks.
-                if !domain.isMoved(plan) { try? await domain.takeBack(plan) }
-                try? await entry.end()
-                throw error
+            guard options.contains(.whole) else { return try await domain.moveLayer(name, layer, to: destination, options, job) }
+            let layers = try await domain.wholeChain(name, layer, to: destination, options)
+            // From the lowest one up: each is complete before the next one is begun.
+            for path in layers.reversed() {
+                try await domain.moveLayer(name, path == layers.first ? nil : path, to: destination, options, job)
             }
-            try await domain.complete(&entry)
         }
+    }
+
+    private func moveLayer(
+        _ name: String, _ layer: String?, to destination: String, _ options: ChainMoveOptions, _ job: Job
+    ) async throws {
+        let plan = try await planMoving(name, layer, to: destination, options)
+        var entry = try await Journal(store: hypervisor.store).begin(plan, on: uuid)
+        do {
+            if isActive { try await moveLive(&entry, job) } else { try await moveOffline(&entry, job) }
+        } catch {
+            if plan.overlays != nil, entry.operation.phase != .copy {
+                // Some images may stand on the copy, which shows the same as the layer.
+                keepTrying(entry.number, after: error)
+                throw VireoError.notStored("moving '\(plan.source)' has begun and is gone on with", error)
+            }
+            // A copy that the guest is on by now stays; its old file is found by the next one who looks.
+            if !isMoved(plan) { try? await takeBack(plan) }
+            try? await entry.end()
+            throw error
+        }
+        try await complete(&entry)
     }
 
     /// What `moveChain` would do. Nothing is done.
     package func previewMoving(
-        _ name: String, to destination: String, options: ChainMoveOptions = []
+        _ name: String, layer: String? = nil, to destination: String, options: ChainMoveOptions = []
     ) async throws -> SnapshotPreview {
-        let plan = try await planMoving(name, to: destination, options)
         let chain = try await diskChain(name)
         var preview = SnapshotPreview()
-        preview.written = [plan.destination]
-        if !plan.keepsSource { preview.removed = [plan.source] }
+        let layers = options.contains(.whole) ? try await wholeChain(name, layer, to: destination, options) : [layer ?? ""]
+        for path in layers {
+            let plan = try await planMoving(
+                name, path.isEmpty || path == chain.paths.first ? nil : path, to: destination, options)
+            preview.written += [plan.destination] + (plan.overlays ?? [])
+            if !plan.keepsSource { preview.removed.append(plan.source) }
+        }
         preview.kept = chain.paths
         return preview.tidied()
+    }
+
+    /// The layers of a disk, top first, all of which can be moved into a directory.
+    private func wholeChain(
+        _ name: String, _ layer: String?, to destination: String, _ options: ChainMoveOptions
+    ) async throws -> [String] {
+        guard layer == nil, !options.contains(.flatten) else {
+            throw VireoError(
+                .invalidArg, "the whole chain, one layer, or a copy that stands alone: only one of them", origin: .storage)
+        }
+        let chain = try await diskChain(name)
+        guard Set(chain.paths.compactMap { FilePath($0).lastComponent?.string }).count == chain.paths.count else {
+            throw VireoError(
+                .operationUnsupported, "layers of disk '\(name)' have the same file name: move them one by one", origin: .storage)
+        }
+        let isDirectory = try await BlockingWork.run(awaiting: "'\(destination)'") { FileAccess.exists(destination + "/.") }
+        guard isDirectory else {
+            throw VireoError(.invalidArg, "'\(destination)' is no directory: a whole chain is moved into one", origin: .storage)
+        }
+        for path in chain.paths {
+            _ = try await planMoving(name, path == chain.paths.first ? nil : path, to: destination, options)
+        }
+        return chain.paths
+    }
+
+    private func planMoving(
+        _ name: String, _ layer: String?, to destination: String, _ options: ChainMoveOptions
+    ) async throws -> ChainMoving {
+        guard let layer else { return try await planMoving(name, to: destination, options) }
+        try requireNoManagedSave("moving a layer")
+        try await awaitStorage()
+        let chain = try await diskChain(name)
+        let path = OfflineImages.resolved(layer)
+        if path == chain.paths.first { return try await planMoving(name, to: destination, options) }
+        func refuse(_ why: String, _ code: VireoError.Code = .operationInvalid) -> VireoError {
+            VireoError(code, "cannot move '\(layer)': \(why)", origin: .storage)
+        }
+        guard chain.paths.contains(path) else {
+            throw refuse(
+                "it is no layer of disk '\(name)' of domain '\(self.name)': \(chain.paths.joined(separator: ", "))", .invalidArg)
+        }
+        guard !options.contains(.flatten) else {
+            throw refuse("only a disk's top layer is copied so that it stands alone", .invalidArg)
+        }
+        guard !isActive else {
+            throw refuse(
+                "the running guest reads it; shut the domain down first, or move the top layer with all that it needs (--flatten)"
+            )
+        }
+        let others = chain.graph.holders(of: path, except: uuid, kind: hypervisor.holderKind)
+        guard others.isEmpty else { throw refuse("others need it where it is: \(others.named)") }
+        guard chain.graph.layers[path]?.hasSnapshots != true else {
+            throw refuse("snapshots lie inside and would stay behind: delete them first")
+        }
+        guard chain.disk.source.encryption == nil else { throw refuse("disk '\(name)' is encrypted", .operationUnsupported) }
+        let overlays = chain.graph.overlays(of: path).sorted()
+        let format = overlays.lazy.compactMap { chain.graph.layers[$0]?.backingFormat }.first ?? "raw"
+        return ChainMoving(
+            target: chain.disk.target, source: path, destination: try await Self.freePlace(for: path, at: destination),
+            format: format,
+            isShallow: chain.graph.layers[path]?.backing != nil, keepsSource: options.contains(.keepSource), overlays: overlays)
+    }
+
+    /// - Parameter destination: a file, or a directory for one of the same name.
+    /// - Throws: `invalidArg` for a path that is not absolute; `configUnsupported` for a file that is there.
+    private static func freePlace(for source: String, at destination: String) async throws -> String {
+        guard destination.hasPrefix("/"), !destination.utf8.contains(0) else {
+            throw VireoError(.invalidArg, "'\(destination)' is not an absolute path", origin: .storage)
+        }
+        return try await BlockingWork.run(awaiting: "'\(destination)'") {
+            let isDirectory = destination.hasSuffix("/") || FileAccess.exists(destination + "/.")
+            let path =
+                isDirectory
+                ? FilePath(destination).appending(FilePath(source).lastComponent?.string ?? "image").string : destination
+            guard !FileAccess.exists(path) else {
+                throw VireoError(
+                    .configUnsupported, "'\(path)' is there already: remove it, or name another place", origin: .storage)
+            }
+            return path
+        }
     }
 
     private func planMoving(_ name: String, to destination: String, _ options: ChainMoveOptions) async throws -> ChainMoving {
@@ -80,20 +186,7 @@ extension DomainActor {
             throw VireoError(
                 .operationInvalid, "snapshots lie inside '\(source)' and would stay behind: delete them first", origin: .storage)
         }
-        guard destination.hasPrefix("/"), !destination.utf8.contains(0) else {
-            throw VireoError(.invalidArg, "'\(destination)' is not an absolute path", origin: .storage)
-        }
-        let place = try await BlockingWork.run(awaiting: "'\(destination)'") {
-            let isDirectory = destination.hasSuffix("/") || FileAccess.exists(destination + "/.")
-            let path =
-                isDirectory
-                ? FilePath(destination).appending(FilePath(source).lastComponent?.string ?? disk.target).string : destination
-            guard !FileAccess.exists(path) else {
-                throw VireoError(
-                    .configUnsupported, "'\(path)' is there already: remove it, or name another place", origin: .storage)
-            }
-            return path
-        }
+        let place = try await Self.freePlace(for: source, at: destination)
         return ChainMoving(
             target: disk.target, source: source, destination: place, format: (disk.driver.format ?? .raw).rawValue,
             isShallow: chain.paths.count > 1 && !options.contains(.flatten), keepsSource: options.contains(.keepSource))
@@ -108,6 +201,7 @@ extension DomainActor {
                 plan.source, ImageFormat(rawValue: plan.format) ?? .raw, to: plan.destination, isShallow: plan.isShallow)
         }
         try await entry.advance(to: .switching)
+        guard plan.overlays == nil else { return try await restackMoved(plan) }
         var definition = inactive
         if let index = definition?.devices.disks.firstIndex(where: { $0.target == plan.target }) {
             definition?.devices.disks[index].source.location = .file(plan.destination)
@@ -116,11 +210,38 @@ extension DomainActor {
         try await commit(moved(plan), definition: definition)
     }
 
+    /// Sets what stands on a layer that was copied on the copy, and has definitions and snapshots name that. Can be done again.
+    func restackMoved(_ plan: ChainMoving) async throws {
+        guard let overlays = plan.overlays else { return }
+        try await ImageJob(Job(.chainMove, owner: "the daemon", startedAt: hypervisor.now)).run(
+            "the images on '\(plan.source)'", isCancellable: false
+        ) { work in
+            try work.restack(overlays, on: plan.destination, format: plan.format)
+        }
+        var definition = inactive
+        definition?.rename(plan.source, to: plan.destination)
+        try await commit(moved(plan), definition: definition == inactive ? nil : definition)
+    }
+
     /// What snapshots remember of the file that was moved.
     private func moved(_ plan: ChainMoving) -> SnapshotTree {
         var tree = snapshots
         for snapshot in tree.all {
             tree.update(snapshot.name) { snapshot in
+                if plan.overlays != nil {
+                    snapshot.domain?.rename(plan.source, to: plan.destination)
+                    snapshot.inactiveDomain?.rename(plan.source, to: plan.destination)
+                    let isIt = { (path: String) in OfflineImages.resolved(path) == plan.source }
+                    snapshot.facts.unmerged = snapshot.facts.unmerged?.map { isIt($0) ? plan.destination : $0 }
+                    snapshot.facts.made = snapshot.facts.made.map { isIt($0) ? plan.destination : $0 }
+                    snapshot.facts.kept = snapshot.facts.kept.map { kept in
+                        isIt(kept.path) ? .init(target: kept.target, path: plan.destination) : kept
+                    }
+                    for place in snapshot.disks.indices where snapshot.disks[place].overlay?.path.map(isIt) == true {
+                        snapshot.disks[place].overlay?.location = .file(plan.destination)
+                    }
+                    return
+                }
                 snapshot.facts.made = snapshot.facts.made.map { $0 == plan.source ? plan.destination : $0 }
                 for place in snapshot.disks.indices where snapshot.disks[place].overlay?.path == plan.source {
                     snapshot.disks[place].overlay?.location = .file(plan.destination)
@@ -206,6 +327,10 @@ extension DomainActor {
         if let disk = (live ?? inactive)?.devices.disks.first(where: { $0.target == plan.target }) {
             await acceptLayers(of: disk)
         }
+        for overlay in plan.overlays ?? [] {
+            // Branches of the domain that are in no disk's chain.
+            await acceptLayers(from: overlay)
+        }
         if !plan.keepsSource, !graph.isNeeded(OfflineImages.resolved(plan.source)) { try await remove([plan.source]) }
         try await entry.end()
     }
@@ -215,6 +340,22 @@ extension DomainActor {
         await hypervisor.ownership.release([plan.destination], of: uuid)
         try await BlockingWork.run(awaiting: "'\(plan.destination)'") {
             if FileAccess.exists(plan.destination) { try FileAccess.remove(plan.destination) }
+        }
+    }
+}
+
+extension Domain {
+    /// Names a layer by its new place, wherever disks stand on it.
+    ///
+    /// - Parameter path: without links.
+    fileprivate mutating func rename(_ path: String, to place: String) {
+        func isIt(_ source: DiskSource) -> Bool { source.path.map(OfflineImages.resolved) == path }
+        for index in devices.disks.indices {
+            if isIt(devices.disks[index].source) { devices.disks[index].source.location = .file(place) }
+            for depth in devices.disks[index].backingChain?.layers.indices ?? 0..<0 {
+                guard let layer = devices.disks[index].backingChain?.layers[depth], isIt(layer.source) else { continue }
+                devices.disks[index].backingChain?.layers[depth].source.location = .file(place)
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ extension DomainActor {
     /// - Parameters:
     ///   - xml: a definition to restore with, instead of the present one.
     ///   - compression: nil for the configured one.
-    /// - Throws: `operationInvalid` when the domain does not run; `operationAborted` when the job was cancelled;
+    /// - Throws: `operationInvalid` when the domain does not run, or one of its disks has a job; `operationAborted` when the job was cancelled;
     ///   `systemError` when the file cannot be written.
     package func save(
         to path: FilePath, xml: String? = nil, options: SaveOptions = [], compression: SaveCompression? = nil,
@@ -56,6 +56,7 @@ extension DomainActor {
             throw VireoError(.invalidArg, "flags 'VIR_DOMAIN_SAVE_RUNNING' and 'VIR_DOMAIN_SAVE_PAUSED' are mutually exclusive")
         }
         try Self.checkSavable(live)
+        try requireNoBlockJobs("be saved")
         var definition = live
         if let xml {
             definition = try await hypervisor.readDefinition(xml)

@@ -24,7 +24,7 @@ extension DomainActor {
             validate: options.contains(.validate))
         if options.contains(.redefine) {
             return try await withJob(.modify, client: client) { domain, _ in
-                try await domain.redefineSnapshot(asked, isCurrent: options.contains(.current)).name
+                try await domain.redefineSnapshot(asked, options).name
             }
         }
         return try await withJob(.snapshot, client: client) { domain, job in
@@ -61,7 +61,9 @@ extension DomainActor {
                 try await takeOffline(&entry, snapshot, job)
             }
         } catch {
-            try await giveUp(entry, snapshot.name)
+            guard try await giveUp(entry, snapshot.name, error) else {
+                throw VireoError.notStored("snapshot '\(snapshot.name)' was taken but cannot be stored", error)
+            }
             throw error
         }
         if options.contains(.halt), isActive { try await end(.fromSnapshot, event: .fromSnapshot, interruptsJobs: false) }
@@ -81,6 +83,7 @@ extension DomainActor {
             }
             try Self.checkSavable(definition)
         }
+        if case .external? = snapshot.memory { try requireNoBlockJobs("write its memory") }
         if case .external? = snapshot.memory, try await qmp("query-status")["status"]?.stringValue == "postmigrate" {
             throw VireoError(
                 .operationInvalid,
@@ -125,7 +128,7 @@ extension DomainActor {
                     isBlockDevice: isBlockDevice, index: isActive ? try newLayerNumber() : nil,
                     isMade: !options.contains(.reuseExternal), wasThere: false))
         }
-        creation.facts.schedule = snapshot.facts.schedule
+        (creation.facts.schedule, creation.facts.isTemporary) = (snapshot.facts.schedule, snapshot.facts.isTemporary)
         creation.facts.made = creation.overlays.filter { $0.isMade && !$0.isBlockDevice }.map(\.path)
         if case .external(let path)? = snapshot.memory { creation.facts.made.append(path) }
         if let nvram = definition.os.nvram?.source?.path ?? defaultNVRAM(of: definition), FileAccess.exists(nvram) {
@@ -163,11 +166,16 @@ extension DomainActor {
                             "external snapshot file for disk \(overlay.target) already exists and is not a block device: \(overlay.path)"
                         )
                     }
+                    guard status != nil || !overlay.isBlockDevice else {
+                        throw VireoError(
+                            .operationUnsupported, "block device snapshot target '\(overlay.path)' doesn't exist")
+                    }
                     creation.overlays[place].wasThere = status != nil
                 } else {
                     guard status != nil else {
                         throw VireoError(
-                            .configUnsupported, "missing existing file for disk \(overlay.target): \(overlay.path)")
+                            .systemError,
+                            "missing existing file for disk \(overlay.target): \(overlay.path): No such file or directory")
                     }
                     guard let named = OfflineImages.backing(of: overlay.path), OfflineImages.isSame(named.path, overlay.backing)
                     else {
@@ -178,35 +186,48 @@ extension DomainActor {
                     }
                 }
             }
-            if case .external(let path)? = snapshot.memory, FileAccess.exists(path) {
-                throw VireoError(.configUnsupported, "the file '\(path)' for the memory exists already")
+            if case .external(let path)? = snapshot.memory, let status = try? FileAccess.status(path),
+                !status.isRegular || status.size > 0
+            {
+                throw VireoError(
+                    .configUnsupported,
+                    "the file '\(path)' for the memory exists already, and may be what another snapshot needs; remove it, or name another"
+                )
             }
             return creation
         }
     }
 
     /// Ends an operation that failed: finished if the guest is in the overlays already, else taken back.
-    private func giveUp(_ entry: JournalEntry<SnapshotCreation>, _ snapshot: String) async throws {
+    ///
+    /// - Returns: whether nothing of it is left; otherwise it is done, and remains to be stored.
+    private func giveUp(
+        _ entry: JournalEntry<SnapshotCreation>, _ snapshot: String, _ cause: any Error
+    ) async throws -> Bool {
         let creation = entry.operation
+        var isTakenBack = true
         // The store says so where the operation is complete but for the storing: then the next daemon finishes it.
         if (try? await isSwitched(creation)) == true, isActive {
             live = live.map { creation.switched($0) }
             if let definition = inactive { inactive = creation.switched(definition) }
             publish()
             logger.error(
-                "a snapshot was taken but could not be stored; the next start of the daemon stores it",
-                metadata: [LogKey.reason: "snapshot '\(snapshot)'"])
+                "a snapshot was taken but could not be stored yet", metadata: [LogKey.reason: "snapshot '\(snapshot)'"])
+            keepTrying(entry.number, after: cause)
+            isTakenBack = false
         } else {
             do {
                 try await takeBack(creation, named: snapshot)
                 try await entry.end()
             } catch {
                 logger.error(
-                    "a snapshot that failed could not be taken back; the next start of the daemon tries again",
+                    "a snapshot that failed could not be taken back yet",
                     metadata: [LogKey.reason: "snapshot '\(snapshot)'", LogKey.error: "\(error)"])
+                keepTrying(entry.number, after: error)
             }
         }
         if creation.wasRunning, status == .paused(.snapshot) { await resumeAfterJob(.unpaused) }
+        return isTakenBack
     }
 
     // MARK: Shut off
@@ -233,18 +254,30 @@ extension DomainActor {
     func makeOverlays(_ creation: SnapshotCreation, sizes: [String: UInt64]) async throws {
         let made = creation.overlays.filter(\.isMade)
         guard !made.isEmpty else { return }
-        try await BlockingWork.run(within: .seconds(60), awaiting: "the overlays of domain '\(name)'") {
+        let words = "the overlays of domain '\(name)'"
+        // At the same time: each waits for the disk.
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for overlay in made {
-                try OfflineImages.createOverlay(
-                    at: overlay.path, on: overlay.backing, format: ImageFormat(rawValue: overlay.format) ?? .raw,
-                    size: sizes[overlay.target])
-                // QEMU does that itself in the step in which it goes over.
-                if !creation.isLive, overlay.format == "qcow2" {
-                    try OfflineImages.continueRecords(of: overlay.backing, in: overlay.path)
+                group.addTask {
+                    try await BlockingWork.run(within: .seconds(60), awaiting: words) {
+                        try OfflineImages.createOverlay(
+                            at: overlay.path, on: overlay.backing, format: ImageFormat(rawValue: overlay.format) ?? .raw,
+                            size: sizes[overlay.target])
+                        // QEMU does that itself in the step in which it goes over.
+                        if !creation.isLive, overlay.format == "qcow2" {
+                            try OfflineImages.continueRecords(of: overlay.backing, in: overlay.path)
+                        }
+                    }
                 }
             }
-            try OfflineImages.keepNames(of: made.map(\.path))
+            // One that failed must not leave another to be made after it was taken back.
+            var failure: (any Error)?
+            while let result = await group.nextResult() {
+                if case .failure(let error) = result { failure = failure ?? error }
+            }
+            if let failure { throw failure }
         }
+        try await BlockingWork.run(within: .seconds(60), awaiting: words) { try OfflineImages.keepNames(of: made.map(\.path)) }
     }
 
     /// Copies aside what the firmware and the TPM keep in files.
@@ -302,15 +335,15 @@ extension DomainActor {
             try await writeMemory(of: snapshot, to: path, isLive: options.contains(.live), job)
             try await keepVariables(entry.operation, of: live)
             try await activateImages()
-            try await entry.advance(to: .switching)
-            try await switchDisks(entry.operation, named: snapshot.name)
+            try await openOverlays(&entry)
+            try await switchDisks(entry.operation, nodes, named: snapshot.name)
         case .no:
             try await keepVariables(entry.operation, of: live)
             let isFrozen = options.contains(.quiesce)
-            try await entry.advance(to: .switching) { $0.facts.isQuiesced = isFrozen }
+            try await openOverlays(&entry) { $0.facts.isQuiesced = isFrozen }
             if isFrozen { try await freezeGuest() }
             do {
-                try await switchDisks(entry.operation, named: snapshot.name)
+                try await switchDisks(entry.operation, nodes, named: snapshot.name)
             } catch {
                 if isFrozen { await thawGuest() }
                 throw error
@@ -361,20 +394,41 @@ extension DomainActor {
         if isOurs { _ = try? await qmp("nbd-server-stop") }
     }
 
+    /// Stores that the disks go over to the overlays, and has QEMU open these meanwhile: what takes an operation back closes them whether or
+    /// not it was stored.
+    private func openOverlays(
+        _ entry: inout JournalEntry<SnapshotCreation>, _ change: (inout SnapshotCreation) -> Void = { _ in }
+    ) async throws {
+        let (next, storing) = try entry.advancing(to: .switching, change)
+        do {
+            for overlay in next.operation.overlays {
+                guard let index = overlay.index, var disk = live?.devices.disks.first(where: { $0.target == overlay.target })
+                else { continue }
+                disk.stack(overlay.path, isBlockDevice: overlay.isBlockDevice, index: index)
+                // The layers below are open already: the transaction puts them under the overlay.
+                disk.backingChain = BackingChain(layers: [], isTerminated: true)
+                disk.driver.copyOnRead = nil
+                for node in try BlockNodes.build(disk) { _ = try await qmp("blockdev-add", .object(node)) }
+            }
+        } catch {
+            _ = try? await storing.value
+            throw error
+        }
+        try await storing.value
+        entry = next
+    }
+
     /// Has QEMU go on in the overlays, and take the snapshots inside images: all disks at one instant, or none.
-    private func switchDisks(_ creation: SnapshotCreation, named name: String) async throws {
+    ///
+    /// - Parameter nodes: QEMU's, as they are.
+    private func switchDisks(_ creation: SnapshotCreation, _ nodes: [String: JSONValue], named name: String) async throws {
         var actions: [JSONValue] = []
         for overlay in creation.overlays {
-            guard let index = overlay.index, var disk = live?.devices.disks.first(where: { $0.target == overlay.target }) else {
+            guard let index = overlay.index, let disk = live?.devices.disks.first(where: { $0.target == overlay.target }) else {
                 continue
             }
             let old = try topNode(of: disk)
-            disk.stack(overlay.path, isBlockDevice: overlay.isBlockDevice, index: index)
-            // The layers below are open already: the transaction puts them under the overlay.
-            disk.backingChain = BackingChain(layers: [], isTerminated: true)
-            disk.driver.copyOnRead = nil
-            for node in try BlockNodes.build(disk) { _ = try await qmp("blockdev-add", .object(node)) }
-            actions += try await bitmapActions(forOverlay: BlockNodes.formatNode(index), of: overlay.target)
+            actions += bitmapActions(forOverlay: BlockNodes.formatNode(index), of: old, nodes)
             actions.append(
                 Self.action(
                     "blockdev-snapshot", [("node", .string(old)), ("overlay", .string(BlockNodes.formatNode(index)))]))

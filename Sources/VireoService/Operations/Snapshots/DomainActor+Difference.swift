@@ -1,6 +1,7 @@
 // Copyright 2026 The Vireo Authors
 // SPDX-License-Identifier: Apache-2.0
 
+import Logging
 import VireoCore
 import VireoImage
 import VireoModel
@@ -12,9 +13,10 @@ extension DomainActor {
     ///   - other: the later snapshot; nil for now.
     ///   - target: one disk; nil for all that both states have.
     ///   - files: whether files are compared.
-    ///   - pauses: whether a running guest may be stopped meanwhile: it would change what is read.
-    /// - Throws: `noDomainSnapshot`; `invalidArg` for no such disk; `operationInvalid` for the present of a running guest that may not be
-    ///   paused, and for a snapshot that is being deleted; what reading the images finds.
+    ///   - pauses: whether a running guest is stopped meanwhile, as it would change what is read. Otherwise its disks are kept still by a
+    ///     snapshot that is deleted at the end.
+    /// - Throws: `noDomainSnapshot`; `invalidArg` for no such disk; `operationInvalid` for a snapshot that is being deleted; as `createSnapshot`
+    ///   where the disks of a running guest cannot be kept still; what reading the images finds.
     package func snapshotDifference(
         _ name: String, to other: String?, disk target: String? = nil, files: Bool = true, pauses: Bool = false,
         client: ClientIdentity? = nil
@@ -30,27 +32,77 @@ extension DomainActor {
                 throw VireoError(.invalidArg, "\(what) in both states of domain '\(domain.name)'", origin: .domain)
             }
             try await domain.awaitStorage()
-            var wasRunning = false
-            if other == nil, domain.status.state == .running {
-                guard pauses else {
-                    throw VireoError(
-                        .operationInvalid,
-                        "domain '\(domain.name)' runs and changes its disks meanwhile: take a snapshot and compare with that, or allow a pause",
-                        origin: .domain)
-                }
-                wasRunning = try await domain.pauseForJob(.snapshot)
-            }
-            do {
+            func compare(
+                _ domain: isolated DomainActor, _ new: [String: ImagePoint]
+            ) async throws -> [DiskDifference] {
                 var found: [DiskDifference] = []
                 for target in targets {
                     guard let one = old[target], let two = new[target] else { continue }
                     found.append(try await domain.difference(target, one, two, taken: taken, files: files, job))
                 }
-                if wasRunning { await domain.resumeAfterJob(.unpaused) }
                 return found
-            } catch {
-                if wasRunning { await domain.resumeAfterJob(.unpaused) }
-                throw error
+            }
+            guard other == nil, domain.status.state == .running else { return try await compare(domain, new) }
+            return try await pauses
+                ? domain.whileStopped { try await compare($0, new) }
+                : domain.whileKept(targets, job) { try await compare($0, $1) }
+        }
+    }
+
+    private func whileStopped<Result: Sendable>(
+        _ body: (isolated DomainActor) async throws -> Result
+    ) async throws -> Result {
+        let wasRunning = try await pauseForJob(.snapshot)
+        do {
+            let result = try await body(self)
+            if wasRunning { await resumeAfterJob(.unpaused) }
+            return result
+        } catch {
+            if wasRunning { await resumeAfterJob(.unpaused) }
+            throw error
+        }
+    }
+
+    /// Keeps disks of the running guest still for `body`: it writes into overlays meanwhile, which are merged at the end.
+    ///
+    /// - Throws: as `createSnapshot`; what `body` throws; as `deleteSnapshot`: what could not be merged is a snapshot then.
+    private func whileKept<Result: Sendable>(
+        _ targets: [String], _ job: Job, _ body: (isolated DomainActor, [String: ImagePoint]) async throws -> Result
+    ) async throws -> Result {
+        var asked = DomainSnapshot(name: "comparison-\(UInt64(hypervisor.now * 1000))", creationTime: Int64(hypervisor.now))
+        asked.description = "keeps the disks still for a comparison, and goes when that is over"
+        asked.facts.isTemporary = true
+        asked.disks = (live?.devices.disks ?? []).map { SnapshotDisk($0.target, targets.contains($0.target) ? .external : .no) }
+        let name = try await takeSnapshot(asked, .diskOnly, job)
+        // Whoever cancels the comparison wants this done, too.
+        let clearing = Job(.snapshotDelete, owner: job.owner, startedAt: hypervisor.now)
+        do {
+            let result = try await body(self, try points(of: try requireSnapshot(name)))
+            try await toTheEnd { try await $0.deleteSnapshots([name], clearing) }
+            return result
+        } catch {
+            if snapshots[name] != nil, unsettled.isEmpty {
+                do { try await toTheEnd { try await $0.deleteSnapshots([name], clearing) } } catch {
+                    logger.error(
+                        "what kept disks still for a comparison cannot be merged",
+                        metadata: [LogKey.reason: "snapshot '\(name)'", LogKey.error: "\(error)"])
+                }
+            }
+            throw error
+        }
+    }
+
+    /// After a restart of the daemon: merges what a comparison left that it cut short.
+    func removeTemporarySnapshots() {
+        let names = snapshots.all.filter { $0.facts.isTemporary == true }.map(\.name)
+        guard !names.isEmpty else { return }
+        hypervisor.background.run { [self] in
+            for name in names {
+                do { try await deleteSnapshot(name) } catch {
+                    logger.error(
+                        "what kept disks still for a comparison cannot be merged",
+                        metadata: [LogKey.reason: "snapshot '\(name)'", LogKey.error: "\(error)"])
+                }
             }
         }
     }

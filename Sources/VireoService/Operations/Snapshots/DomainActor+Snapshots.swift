@@ -61,7 +61,7 @@ extension DomainActor {
 
     /// Stores `tree`, and with it what else a step of a snapshot operation changes: all of it or nothing.
     ///
-    /// What runs is as `live` says whether or not that can be stored: QEMU has it so already.
+    /// Where that cannot be stored nothing has changed, though QEMU may have it so already: who tries again finds that out from QEMU.
     /// - Parameters:
     ///   - definition: what the next start will use; nil: as before.
     ///   - live: what runs now; nil: as before.
@@ -71,11 +71,19 @@ extension DomainActor {
         surviving durability: Store.Durability = .power
     ) async throws {
         var change = change(to: tree)
+        let former = self.live
         if let live { self.live = live }
         if let definition { change.definition = definitionRecord(definition) }
         if live != nil { change.runtime = runtimeRecord }
         change.journalEntry = entry
-        try await hypervisor.store.save(change, surviving: durability)
+        do { try await hypervisor.store.save(change, surviving: durability) } catch {
+            // Events may have changed other things meanwhile.
+            for (old, new) in zip(former?.devices.disks ?? [], live?.devices.disks ?? []) where old != new {
+                guard let index = self.live?.devices.disks.firstIndex(of: new), old.target == new.target else { continue }
+                self.live?.devices.disks[index] = old
+            }
+            throw error
+        }
         snapshots = tree
         if let definition { inactive = definition }
         publish()
@@ -129,17 +137,17 @@ extension DomainActor {
     /// Makes a snapshot known that exists already, or changes what is known of one.
     ///
     /// - Throws: `invalidArg` for one of another domain, whose parent is not known, or that would change what an existing
-    ///   snapshot is.
-    func redefineSnapshot(_ asked: DomainSnapshot, isCurrent: Bool) async throws -> DomainSnapshot {
+    ///   snapshot is; `internalError`, as libvirt does, for one that nobody could go back to, as it does not say what the domain was.
+    func redefineSnapshot(_ asked: DomainSnapshot, _ options: SnapshotOptions) async throws -> DomainSnapshot {
         var snapshot = asked
         let name = snapshot.name
         guard snapshot.domain?.uuid == nil || snapshot.domain?.uuid == uuid else {
             throw VireoError(.invalidArg, "definition for snapshot \(name) must use uuid \(uuid)")
         }
-        if snapshot.parent == name { throw VireoError(.invalidArg, "cannot set snapshot \(name) as its own parent") }
+        if snapshot.parent == name { throw VireoError(.invalidArg, "cannot set moment \(name) as its own parent") }
         if let parent = snapshot.parent {
             guard snapshots[parent] != nil else {
-                throw VireoError(.invalidArg, "parent \(parent) for snapshot \(name) not found")
+                throw VireoError(.invalidArg, "parent \(parent) for moment \(name) not found")
             }
             guard !snapshots.isAncestor(name, of: parent) else {
                 throw VireoError(.invalidArg, "parent \(parent) would create cycle to \(name)")
@@ -155,6 +163,9 @@ extension DomainActor {
             if snapshot.domain == nil { (snapshot.domain, snapshot.inactiveDomain) = (old.domain, old.inactiveDomain) }
             snapshot.facts = old.facts
         }
+        guard !options.contains(.diskOnly) || snapshot.state == .diskOnly else {
+            throw VireoError(.invalidArg, "disk-only flag for snapshot \(name) requires disk-snapshot state")
+        }
         if let domain = snapshot.domain {
             for disk in snapshot.disks {
                 guard domain.devices.disks.contains(where: { $0.target == disk.target || $0.source.path == disk.target }) else {
@@ -165,11 +176,12 @@ extension DomainActor {
         if snapshot.state == .diskOnly || snapshot.state == .shutOff, let memory = snapshot.memory, memory != .no {
             throw VireoError(.xmlError, "memory state cannot be saved with offline or disk-only snapshot", origin: .domain)
         }
+        guard snapshot.domain != nil else { throw VireoError(.internalError, "missing domain in snapshot") }
         var tree = snapshots
         guard tree.put(snapshot) else {
             throw VireoError(.invalidArg, "parent \(snapshot.parent ?? "") would create cycle to \(name)")
         }
-        if isCurrent { tree.setCurrent(name) }
+        if options.contains(.current) { tree.setCurrent(name) }
         try await commit(tree)
         return snapshot
     }

@@ -30,6 +30,20 @@ struct SnapshotDeletion: JournaledOperation {
     /// The merges that are being done.
     var merges: [LayerMerge] = []
 
+    init(names: [String]) { self.names = names }
+
+    init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        phase = try values.decode(Phase.self, forKey: .phase)
+        names = try values.decode([String].self, forKey: .names)
+        files = try values.decodeIfPresent([String].self, forKey: .files) ?? []
+        // Earlier builds did one merge at a time, and called it so.
+        let single = try decoder.container(keyedBy: FormerKeys.self).decodeIfPresent(LayerMerge.self, forKey: .merge)
+        merges = try values.decodeIfPresent([LayerMerge].self, forKey: .merges) ?? [single].compactMap { $0 }
+    }
+
+    private enum FormerKeys: String, CodingKey { case merge }
+
     func recover(_ entry: JournalEntry<Self>, on domain: isolated DomainActor) async throws -> String {
         if domain.isActive { await domain.endSnapshotJobs() }
         let what = "snapshot\(names.count == 1 ? "" : "s") \(names.map { "'\($0)'" }.joined(separator: ", "))"
@@ -71,23 +85,33 @@ extension DomainActor {
                 try await domain.commit(tree)
                 return await domain.removeVariables(of: forgotten)
             }
-            try domain.requireNoManagedSave("deleting a snapshot")
-            try domain.checkInside(names)
-            // Before the next phase is stored only snapshots inside images are touched.
-            let isInside = names.compactMap { domain.snapshots[$0] }.contains { $0.disks.contains { $0.location == .internal } }
-            var entry = try await Journal(store: domain.hypervisor.store).begin(
-                SnapshotDeletion(names: names), on: domain.uuid, surviving: isInside ? .power : .process)
-            do {
-                try await domain.complete(&entry, job)
-            } catch {
-                let cause = error
-                do { try await domain.abandon(entry) } catch {
-                    domain.logger.error(
-                        "a deletion that failed cannot be ended; the next start of the daemon tries again",
-                        metadata: [LogKey.error: "\(error)"])
-                }
-                throw cause
+            try await domain.deleteSnapshots(names, job)
+        }
+    }
+
+    /// The same for who holds the job slot, with all that it merges.
+    ///
+    /// - Parameter names: children before their parents.
+    func deleteSnapshots(_ names: [String], _ job: Job) async throws {
+        try requireNoManagedSave("deleting a snapshot")
+        try checkInside(names)
+        // Before the next phase is stored only snapshots inside images are touched.
+        let isInside = names.compactMap { snapshots[$0] }.contains { $0.disks.contains { $0.location == .internal } }
+        var entry = try await Journal(store: hypervisor.store).begin(
+            SnapshotDeletion(names: names), on: uuid, surviving: isInside ? .power : .process)
+        do {
+            try await complete(&entry, job)
+        } catch {
+            let cause = error
+            do { try await abandon(entry) } catch {
+                logger.error("a deletion that failed cannot be ended yet", metadata: [LogKey.error: "\(error)"])
+                keepTrying(entry.number, after: error)
+                let held = status == .paused(.snapshot) ? ", and the guest is held until then" : ""
+                throw VireoError.notStored(
+                    "what was merged of snapshot \(names.map { "'\($0)'" }.joined(separator: ", ")) cannot be stored\(held)",
+                    cause)
             }
+            throw cause
         }
     }
 
@@ -171,7 +195,10 @@ extension DomainActor {
             snapshot.takenDisks.filter { snapshot.disk($0.target)?.location == .external }.compactMap(\.source.path)
         }
         let waiting = snapshots.all.flatMap { $0.facts.unmerged ?? [] }
-        return (states.map(OfflineImages.resolved) + waiting, Set(made.map(OfflineImages.resolved)))
+        // What a disk was before it was kept still for a moment, it is again afterwards.
+        let temporary = names.compactMap { snapshots[$0] }.filter { $0.facts.isTemporary == true }.flatMap(\.takenDisks)
+        let former = Set(temporary.compactMap(\.source.path).map(OfflineImages.resolved))
+        return (states.map(OfflineImages.resolved) + waiting, Set(made.map(OfflineImages.resolved)).subtracting(former))
     }
 
     /// Before anything of these snapshots is changed: nobody may go back to them.

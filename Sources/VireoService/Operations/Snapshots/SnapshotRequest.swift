@@ -40,7 +40,7 @@ struct SnapshotRequest {
             snapshot.memory = .no
         } else if isActive {
             if snapshot.memory == .no {
-                throw VireoError(.configUnsupported, "internal snapshot of a running VM must include the memory state")
+                throw VireoError(.operationUnsupported, "internal snapshot of a running VM must include the memory state")
             }
             snapshot.memory = .internal
         } else {
@@ -75,7 +75,6 @@ struct SnapshotRequest {
             .redefine, .noMetadata, "'VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE' and 'VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA'")
         try exclusive(.redefine, .halt, "'VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE' and 'VIR_DOMAIN_SNAPSHOT_CREATE_HALT'")
         try exclusive(.redefine, .live, "'VIR_DOMAIN_SNAPSHOT_CREATE_LIVE' and 'VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE'")
-        try exclusive(.live, .diskOnly, "'VIR_DOMAIN_SNAPSHOT_CREATE_LIVE' and 'VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY'")
         try requires(.quiesce, .diskOnly, "'VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE'", "'VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY'")
     }
 
@@ -102,6 +101,10 @@ struct SnapshotRequest {
                 throw VireoError(
                     .configUnsupported,
                     "disk '\(disk.target)' \(reason): no snapshot of it can be taken; use snapshot='no' for it")
+            }
+            if location != .external, let path = request?.overlay?.path {
+                throw VireoError(
+                    .configUnsupported, "file '\(path)' for disk '\(disk.target)' requires use of external snapshot mode")
             }
             var result = SnapshotDisk(disk.target, location)
             if location == .external {
