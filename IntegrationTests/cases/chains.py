@@ -132,6 +132,50 @@ def layers_of(machine):
         capture_output=True).stdout)]
 
 
+@test("An overlay that a commit left behind holds up nothing, until somebody writes to it or stands on it", seconds=120)
+def leftovers(t):
+    host = t.daemon()
+    base = t.path("base.qcow2")
+    image(base, "8M")
+    name = host.define(domain_xml(t.assets, "left", boots=False, devices=disk_xml(base)))
+    host.virsh("start", name)
+
+    def commit(overlay, fails=False):
+        """Takes an external snapshot and commits it again, without removing its file."""
+        host.virsh("snapshot-create-as", name, "s", "--disk-only", "--no-metadata", "--diskspec", "vda,file=" + t.path(overlay))
+        return host.virsh("blockcommit", name, "vda", "--active", "--pivot", "--wait", fails=fails)
+
+    commit("one")
+    commit("two")
+    host.virsh("snapshot-create-as", name, "inside")
+    host.virsh("snapshot-revert", name, "inside")
+    host.restart()
+    commit("three")
+    t.true("base" not in host.vireo("chain", "verify"), "nothing is wrong with what was left")
+    host.virsh("snapshot-revert", name, "inside")
+    host.virsh("destroy", name)
+    host.virsh("snapshot-revert", name, "inside", "--force")
+    host.virsh("destroy", name)
+    host.virsh("snapshot-delete", name, "inside")
+    # Off, and in two layers: both are left.
+    for overlay in ("four", "five"):
+        host.virsh("snapshot-create-as", name, "s", "--disk-only", "--no-metadata", "--diskspec", "vda,file=" + t.path(overlay))
+    host.virsh("blockcommit", name, "vda", "--active", "--pivot", "--wait", "--base", base)
+    host.virsh("start", name)
+    commit("six")
+    image(t.path("mine"), "-b", t.path("five"), "-F", "qcow2")
+    said = commit("seven", fails=True)
+    t.true("others stand on it" in said and t.path("mine") in said, said)
+    os.remove(t.path("mine"))
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 64k", t.path("two")], check=True, stdout=subprocess.DEVNULL)
+    said = host.virsh("blockcommit", name, "vda", "--active", "--pivot", "--wait", fails=True)
+    t.true("others stand on it" in said and t.path("two") in said and t.path("one") not in said, said)
+    os.remove(t.path("two"))
+    host.virsh("blockcommit", name, "vda", "--active", "--pivot", "--wait")
+    host.virsh("destroy", name)
+    subprocess.run(["qemu-img", "check", "-q", base], check=True)
+
+
 @test("vireo chain flatten: the disk stands alone, running or off; the base that another machine needs is as it was", seconds=120)
 def flatten(t):
     host = t.daemon()

@@ -20,4 +20,9 @@ extension Schema {
                 CREATE INDEX layer_backing ON layer (backing);
                 """)
     }
+
+    /// `spent_mark` is how an image looked when a merge had left it without anything of its own.
+    @Sendable static func addSpentLayers(_ database: Database) throws {
+        try database.execute(sql: "ALTER TABLE layer ADD COLUMN spent_mark TEXT")
+    }
 }

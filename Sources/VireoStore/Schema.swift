@@ -18,6 +18,7 @@ enum Schema {
         migrator.registerMigration("blockjobs", migrate: createCheckpoints)
         migrator.registerMigration("backups", migrate: createBackups)
         migrator.registerMigration("schedules", migrate: createSchedules)
+        migrator.registerMigration("spent layers", migrate: addSpentLayers)
         return migrator
     }
 

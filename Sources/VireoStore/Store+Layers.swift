@@ -14,14 +14,18 @@ package struct LayerRecord: Hashable, Sendable {
     package var backingMark: String?
     /// How the image itself looked when it was last seen out of use, as JSON.
     package var ownMark: String?
+    /// How the image itself looked when all that it holds had been written into what it stands on, as JSON; nil for one that
+    /// holds something of its own.
+    package var spentMark: String?
     /// Seconds since 1970.
     package var seenAt: Double
 
     package init(
-        path: String, format: String, backing: String?, backingMark: String? = nil, ownMark: String? = nil, seenAt: Double
+        path: String, format: String, backing: String?, backingMark: String? = nil, ownMark: String? = nil,
+        spentMark: String? = nil, seenAt: Double
     ) {
         (self.path, self.format, self.backing) = (path, format, backing)
-        (self.backingMark, self.ownMark, self.seenAt) = (backingMark, ownMark, seenAt)
+        (self.backingMark, self.ownMark, self.spentMark, self.seenAt) = (backingMark, ownMark, spentMark, seenAt)
     }
 }
 
@@ -32,7 +36,7 @@ extension Store {
             try Row.fetchAll(database, sql: "SELECT * FROM layer ORDER BY path").map { row in
                 LayerRecord(
                     path: row["path"], format: row["format"], backing: row["backing"], backingMark: row["backing_mark"],
-                    ownMark: row["own_mark"], seenAt: row["seen_at"])
+                    ownMark: row["own_mark"], spentMark: row["spent_mark"], seenAt: row["seen_at"])
             }
         }
     }
@@ -45,10 +49,12 @@ extension Store {
             for layer in layers {
                 try database.execute(
                     sql: """
-                        INSERT OR REPLACE INTO layer (path, format, backing, backing_mark, own_mark, seen_at)
-                        VALUES (?, ?, ?, ?, ?, ?)
+                        INSERT OR REPLACE INTO layer (path, format, backing, backing_mark, own_mark, spent_mark, seen_at)
+                        VALUES (?, ?, ?, ?, ?, ?, ?)
                         """,
-                    arguments: [layer.path, layer.format, layer.backing, layer.backingMark, layer.ownMark, layer.seenAt])
+                    arguments: [
+                        layer.path, layer.format, layer.backing, layer.backingMark, layer.ownMark, layer.spentMark, layer.seenAt,
+                    ])
             }
         }
     }

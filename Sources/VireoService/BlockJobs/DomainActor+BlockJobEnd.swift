@@ -93,6 +93,7 @@ extension DomainActor {
         if job.outcome != .completed { await acceptBase(of: job) }
         if let disk = live?.devices.disks.first(where: { $0.target == job.target }) { await acceptLayers(of: disk) }
         await releaseFiles(job.releases)
+        if job.outcome == .completed { await noteLeftovers(job.releases, of: job) }
         await removeFiles(job.deletes, of: job)
         run?.details.blockJobs?.removeAll { $0.id == job.id }
         if run?.details.blockJobs?.isEmpty == true { run?.details.blockJobs = nil }
@@ -125,6 +126,14 @@ extension DomainActor {
         }
     }
 
+    /// Layers that a commit has written into the one below, and that stay as files, keep nobody from changing that one.
+    func noteLeftovers(_ paths: [String], of job: BlockJob) async {
+        guard job.kind == .commit || job.kind == .activeCommit else { return }
+        do { try await hypervisor.layers.noteSpent(paths.filter { !job.deletes.contains($0) }) } catch {
+            logger.warning("an image that a commit left could not be noted", metadata: [LogKey.error: "\(error)"])
+        }
+    }
+
     /// Removes files that a job made superfluous, but those that somebody else needs.
     func removeFiles(_ paths: [String], of job: BlockJob) async {
         guard !paths.isEmpty else { return }
@@ -154,6 +163,7 @@ extension DomainActor {
         for job in run.details.blockJobs ?? [] {
             if job.outcome != .completed { await acceptBase(of: job) }
             if job.phase == .switched || (job.phase == .concluded && job.outcome == .completed) {
+                await noteLeftovers(job.releases, of: job)
                 await removeFiles(job.deletes, of: job)
             }
             if let shown = run.blockJobViews[job.id] { note(shown, .failed, failure: "the domain ended") }

@@ -90,6 +90,27 @@ final class LayerCatalog: Sendable {
         if let failure { throw failure }
     }
 
+    /// Notes images whose data was written into what they stand on, and that are no part of a disk any more: as long as they are
+    /// not touched, nothing is lost when what they stand on is changed.
+    /// - Throws: where one cannot be read; the others are noted.
+    func noteSpent(_ paths: [String]) async throws {
+        guard !paths.isEmpty else { return }
+        let (graph, now) = (graph, WallClock.now)
+        let (records, failure) = try await BlockingWork.run(awaiting: "the image '\(paths[0])'") {
+            var (records, failure) = ([LayerRecord](), (any Error)?.none)
+            for path in paths.compactMap(Self.resolve) {
+                do {
+                    var record = graph.layers[path] ?? LayerRecord(path: path, format: "qcow2", backing: nil, seenAt: now)
+                    (record.spentMark, record.seenAt) = (try FileMark.take(path).text, now)
+                    records.append(record)
+                } catch { failure = failure ?? error }
+            }
+            return (records, failure)
+        }
+        try await note(Sighting(records: records))
+        if let failure { throw failure }
+    }
+
     /// Forgets images whose files are gone.
     func forget(_ paths: [String], surviving durability: Store.Durability = .power) async throws {
         guard !paths.isEmpty else { return }

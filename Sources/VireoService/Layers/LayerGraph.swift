@@ -41,6 +41,12 @@ struct LayerGraph: Sendable {
         return found.sorted()
     }
 
+    /// Whether the file at `path` is one that a merge left behind, and is as it was then. Blocks for one `stat`.
+    func isSpent(_ path: String) -> Bool {
+        guard let mark = FileMark(text: layers[path]?.spentMark) else { return false }
+        return (try? mark.isUntouched(at: path)) == true
+    }
+
     /// `path` and what it stands on, top first, as far as is known; a circle ends where it closes.
     func chain(from path: String) -> [String] {
         var (chain, seen, next) = ([String](), Set<String>(), Optional(path))

@@ -37,9 +37,13 @@ extension Hypervisor {
         }
         var formats = graph.layers.mapValues { VireoImage.ImageFormat(rawValue: $0.format) }
         for image in named where formats[image.path] == nil { formats[image.path] = image.isQCOW2 ? .qcow2 : .raw }
+        let catalogued = graph
+        let spent = try await BlockingWork.run(awaiting: "the disk images") {
+            Set(catalogued.layers.keys.filter(catalogued.isSpent))
+        }
         for (path, format) in formats.sorted(by: { $0.key < $1.key }) {
             let sighting = try await layers.look(at: path, format: format)
-            changed.formUnion(sighting.changed.map(\.overlay))
+            changed.formUnion(sighting.changed.map(\.overlay).filter { !spent.contains($0) })
             for record in sighting.records { graph.insert(record) }
         }
         var users: [String: Set<LayerHolder>] = [:]

@@ -158,7 +158,7 @@ extension DomainActor {
         let kept = change.applied(to: disk)
         let numbers = Set(kept.layers.compactMap(\.source.index))
         let gone = layers.filter { layer in layer.source.index.map { !numbers.contains($0) } ?? false }.compactMap(\.source.path)
-        if job.deletesFiles { await removeFiles(gone, of: job) }
+        if job.deletesFiles { await removeFiles(gone, of: job) } else { await noteLeftovers(gone, of: job) }
         if let base = layers.first(where: { $0.source.index == job.base })?.source.path {
             try? await hypervisor.layers.accept(bases: [ChainReader.resolved(base)])
         }

@@ -41,9 +41,9 @@ extension ImageGraph {
         var (open, seen, strangers) = (focus, Set<String>(), [String]())
         while let place = open.popLast() {
             guard seen.insert(place).inserted else { continue }
-            let elsewhere = known.overlays(of: place).filter { reading.backing(of: $0) == place }.map(reading.place)
-            for overlay in Set(reading.neighbours(on: place) + elsewhere).sorted() {
+            for overlay in reading.overlays(of: place, known) {
                 if reading.layers[overlay] == nil {
+                    guard !reading.isLeftover(overlay, known) else { continue }
                     reading.follow(overlay)
                     if !made.contains(overlay) { strangers.append(overlay) }
                 }
@@ -69,6 +69,25 @@ extension ImageGraph {
             open += above[place] ?? []
         }
         return found
+    }
+}
+
+extension ImageReading {
+    /// What stands on an image, in its directory or wherever the catalog of layers has seen it.
+    fileprivate func overlays(of place: String, _ known: LayerGraph) -> [String] {
+        let elsewhere = known.overlays(of: place).filter { backing(of: $0) == place }.map(self.place)
+        return Set(neighbours(on: place) + elsewhere).sorted()
+    }
+
+    /// Whether a merge left the image without anything of its own, and the same holds for all that stands on it.
+    fileprivate func isLeftover(_ place: String, _ known: LayerGraph) -> Bool {
+        var (open, seen) = ([place], Set<String>())
+        while let next = open.popLast() {
+            guard seen.insert(next).inserted else { continue }
+            guard layers[next] == nil, known.isSpent(next) else { return false }
+            open += overlays(of: next, known)
+        }
+        return true
     }
 }
 
