@@ -12,7 +12,8 @@ package final class QCOW2Image: DiskImage, @unchecked Sendable {
     package let file: any ImageFile
     package let format = ImageFormat.qcow2
 
-    /// Reads the header and the L1 table of `file`, or the header alone where the context says so. Refuses encryption, and an external data file unless the policy allows it.
+    /// Reads the header and the L1 table of `file`, or the header alone where the context says so. Refuses encryption, and an external
+    /// data file unless the policy allows it.
     package init(_ file: any ImageFile, _ context: OpenContext) throws {
         self.file = file
         core = try naming(file.path) {
